@@ -1,0 +1,1 @@
+"""Turns result files into reports: HTML pages and a Markdown summary. Reads files only, never live objects."""

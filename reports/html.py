@@ -1,0 +1,103 @@
+"""Builds the HTML report: static pages that open from disk, without a network, under a strict content security policy."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
+
+from reports import sections as section_modules
+from reports import text
+from reports.merge import read
+from reports.page import Page, Section
+from reports.view import KINDS, View
+
+HERE = Path(__file__).parent
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
+"""What a page may do: use the scripts and styles beside it, and nothing else. Plotly writes styles into its figures' elements,
+so that a page with figures has to allow those; scripts it never needs to allow."""
+
+_MANIFEST = "report-files.json"
+
+
+def build(paths: Iterable[Path | str], output_dir: Path | str) -> Path:
+    """Reads result files and writes the report; returns its first page.
+
+    Raises ``ResultsError`` on results that cannot be read and ``OSError`` on a directory that cannot be written.
+    """
+    view = View(read(paths))
+    output = Path(output_dir)
+    output.mkdir(parents=True, exist_ok=True)
+    written = [_write(output / name, content) for name, content in _files(view)]
+    _remove_stale(output, {path.relative_to(output).as_posix() for path in written})
+    return output / "index.html"
+
+
+def sections() -> list[Section]:
+    """Every section of the report: each module of ``reports.sections`` holds one."""
+    names = [module.name for module in pkgutil.iter_modules(section_modules.__path__)]
+    modules = [importlib.import_module(f"{section_modules.__name__}.{name}") for name in names]
+    return sorted((module.SECTION for module in modules), key=lambda section: section.order)
+
+
+def _files(view: View) -> Iterator[tuple[str, str]]:
+    """Every file of the report: its path and its content. Pages come after what they load."""
+    for asset in sorted((HERE / "static").iterdir()):
+        yield f"static/{asset.name}", asset.read_text(encoding="utf-8")
+    yield "static/plotly.min.js", get_plotlyjs()
+    made = [(section, list(section.pages(view))) for section in sections()]
+    navigation = [(section, pages[0].path) for section, pages in made]
+    for section, pages in made:
+        for page in pages:
+            yield page.path, _render(page, section, navigation, view)
+
+
+def _render(page: Page, section: Section, navigation: list[tuple[Section, str]], view: View) -> str:
+    template = environment().get_template(page.template)
+    policy = POLICY.format(styles=" 'unsafe-inline'" if page.figures else "")
+    return template.render(
+        policy=policy, page=page, root=page.root, section=section, navigation=navigation, view=view, **page.context
+    )
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates' environment: everything is escaped, and an undefined name is an error."""
+    loader = jinja2.FileSystemLoader(HERE / "templates")
+    made = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    shown = (text.number, text.seconds, text.share, text.metric, text.worst, text.short, text.plural, text.clip, text.breakable)
+    made.filters.update({function.__name__: function for function in shown})
+    made.globals.update(kinds=KINDS)
+    return made
+
+
+def _write(path: Path, content: str) -> Path:
+    """Writes a file in one step, so that a reader, or another build, never meets half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(content, encoding="utf-8", newline="\n")
+    part.replace(path)
+    return path
+
+
+def _remove_stale(output: Path, written: set[str]) -> None:
+    """Removes the pages of an earlier report in this directory that this one does not have, and no other file."""
+    manifest = output / _MANIFEST
+    try:
+        earlier = set(json.loads(manifest.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        earlier = set()
+    for name in earlier - written:
+        path = output / str(name)
+        if path.suffix == ".html" and output.resolve() in path.resolve().parents:
+            path.unlink(missing_ok=True)
+    _write(manifest, json.dumps(sorted(written)))

@@ -1,0 +1,223 @@
+"""Merges what processes wrote into one set of results: several processes of a run, several runs, several machines.
+
+A later run's records replace an earlier one's where case, check, metric and environment are the same. Environments are the
+same only if their facts are, the machine's included: results from differing environments stand side by side.
+Within one run every record is kept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+
+from reports.read import Absent, Process, read_processes
+from suite.model import Record
+
+JUDGED = ("pass", "known", "fail", "error")
+"""Statuses that are a verdict, the mildest first."""
+
+MACHINE = "suite"
+"""The backend whose environments hold for every backend of the run."""
+
+_INTERRUPTED = {2: "interrupted", 3: "stopped by an internal error", 4: "stopped by a usage error"}
+_Facts = frozenset[tuple[str, str]]
+_EnvironmentKey = tuple[str, _Facts, _Facts]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the suite, all its processes together. ``incomplete`` says why it is so, empty if it is complete."""
+
+    id: str
+    started: str
+    command: tuple[str, ...]
+    profile: str
+    seed: int | None
+    selected: int
+    finished: int
+    exit: int | None
+    seconds: float | None
+    processes: tuple[str, ...]
+    files: tuple[Path, ...]
+    incomplete: str = ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Facts under which records were measured. ``variant`` tells environments of the same id apart, empty if there is one."""
+
+    id: str
+    backend: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
+    runs: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """A name unique among the results; records refer to it."""
+        return f"{self.id} ({self.variant})" if self.variant else self.id
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that the files hold, merged. ``incomplete`` lists, in words, what is missing."""
+
+    files: tuple[Path, ...]
+    runs: tuple[Run, ...]
+    environments: tuple[Environment, ...]
+    absent: tuple[Absent, ...]
+    records: tuple[Record, ...]
+    incomplete: tuple[str, ...]
+
+    @property
+    def failures(self) -> int:
+        """Number of records that turn a run red."""
+        return sum(record.status in ("fail", "error") for record in self.records)
+
+
+def read(paths: Iterable[Path | str]) -> Results:
+    """Reads and merges result files, and directories of them; raises ``ResultsError`` on what cannot be read."""
+    files, processes, incomplete = [], [], []
+    for path, written in read_processes([Path(p) for p in paths]):
+        files.append(path)
+        processes.extend(written)
+        if not written:
+            incomplete.append(f"{path}: empty, its process wrote nothing")
+    by_run: dict[str, list[Process]] = defaultdict(list)
+    for process in sorted(processes, key=lambda p: p.moment):
+        by_run[process.run].append(process)
+    runs = [_run(group) for group in by_run.values()]
+    incomplete += [f"run {run.id}: {run.incomplete}" for run in runs if run.incomplete]
+    records, environments = _records(by_run)
+    absent = dict.fromkeys(a for p in processes for a in p.absent)
+    return Results(tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete))
+
+
+def _run(group: Sequence[Process]) -> Run:
+    main = next((p for p in group if p.name == "main"), group[0])
+    ends = [p for p in group if p.ended]
+    finished = _finished(group)
+    selected = max(p.selected for p in group)
+    codes = [p.exit for p in ends if p.exit is not None]
+    return Run(
+        id=main.run,
+        started=main.started,
+        command=main.command,
+        profile=main.profile,
+        seed=main.seed,
+        selected=selected,
+        finished=finished,
+        exit=main.exit if main.ended else max(codes, default=None),
+        seconds=max((p.seconds for p in ends if p.seconds is not None), default=None),
+        processes=tuple(dict.fromkeys(p.name for p in group)),
+        files=tuple(dict.fromkeys(p.file for p in group)),
+        incomplete="; ".join(_missing(group, finished, selected)),
+    )
+
+
+def _finished(group: Sequence[Process]) -> int:
+    """Tests finished: the main process counts all of them, workers count their own."""
+    by_name: dict[str, int] = defaultdict(int)
+    for process in group:
+        by_name[process.name] = max(by_name[process.name], process.finished)
+    return max(by_name.pop("main", 0), sum(by_name.values()))
+
+
+def _missing(group: Sequence[Process], finished: int, selected: int) -> list[str]:
+    reasons = []
+    ended = {p.name for p in group if p.ended}
+    for process in group:
+        if process.name not in ended:
+            reasons.append(f"process {process.name} has not ended (killed, or still running)")
+        if process.truncated:
+            reasons.append(f"{process.file}:{process.truncated}: the last line is cut off")
+        if process.exit in _INTERRUPTED:
+            reasons.append(f"process {process.name} was {_INTERRUPTED[process.exit]} (exit {process.exit})")
+    if finished < selected and len(ended) == len({p.name for p in group}):
+        reasons.append(f"{finished:,} of {selected:,} selected tests finished")
+    return list(dict.fromkeys(reasons))
+
+
+def _records(by_run: Mapping[str, Sequence[Process]]) -> tuple[list[Record], list[Environment]]:
+    """Records that count, each pointing at an environment's label, and the environments."""
+    latest: dict[tuple[object, ...], tuple[str, _EnvironmentKey, list[Record]]] = {}
+    judged: dict[tuple[object, ...], str] = {}
+    seen: dict[_EnvironmentKey, tuple[str, list[str]]] = {}
+    for run, group in by_run.items():
+        shared = {name: found for p in group for name, found in p.environments.items()}
+        machine = frozenset(fact for backend, facts in shared.values() if backend == MACHINE for fact in facts.items())
+        for process in group:
+            known = {**shared, **process.environments}
+            keys = {name: (name, frozenset(facts.items()), machine) for name, (_, facts) in known.items()}
+            for name, key in keys.items():
+                _note(seen, key, known[name][0], run)
+            for record in process.records:
+                key = keys.get(record.environment, (record.environment, frozenset(), machine))
+                _note(seen, key, record.case.backend, run)
+                _keep(latest, judged, record, key, run)
+    environments = _environments(seen)
+    records = []
+    for (*slot, _metric), (run, key, kept) in latest.items():
+        stale = judged.get(tuple(slot), run) != run
+        label = environments[key].label
+        records += [replace(r, environment=label) for r in kept if not (stale and r.status == "error")]
+    used = {record.environment for record in records}
+    return records, [e for e in environments.values() if e.label in used or e.facts]
+
+
+def _note(seen: dict[_EnvironmentKey, tuple[str, list[str]]], key: _EnvironmentKey, backend: str, run: str) -> None:
+    runs = seen.setdefault(key, (backend, []))[1]
+    if not runs or runs[-1] != run:
+        runs.append(run)
+
+
+def _keep(
+    latest: dict[tuple[object, ...], tuple[str, _EnvironmentKey, list[Record]]],
+    judged: dict[tuple[object, ...], str],
+    record: Record,
+    key: _EnvironmentKey,
+    run: str,
+) -> None:
+    """Adds a record, in place of those that an earlier run left in its slot. An earlier error yields to any later verdict."""
+    slot = (record.case, record.family, record.check, str(record.extra.get("workload", "")), key)
+    if record.status in JUDGED:
+        judged[slot] = run
+    holder = latest.get((*slot, record.metric))
+    if holder is None or holder[0] != run:
+        latest[*slot, record.metric] = (run, key, [record])
+    elif record not in holder[2]:
+        holder[2].append(record)
+
+
+def _environments(seen: Mapping[_EnvironmentKey, tuple[str, list[str]]]) -> dict[_EnvironmentKey, Environment]:
+    by_id: dict[str, list[_EnvironmentKey]] = defaultdict(list)
+    for key in seen:
+        by_id[key[0]].append(key)
+    found = {}
+    for name, keys in by_id.items():
+        for key, variant in zip(keys, _variants(keys), strict=True):
+            backend, runs = seen[key]
+            found[key] = Environment(name, backend, dict(sorted(key[1])), variant, tuple(runs))
+    return found
+
+
+def _variants(keys: Sequence[_EnvironmentKey]) -> list[str]:
+    """What tells environments of one id apart, in words: the first facts that differ, the backend's own before the machine's."""
+    if len(keys) == 1:
+        return [""]
+    names = []
+    own = [dict(key[1]) for key in keys]
+    machine = [dict(key[2]) for key in keys]
+    for facts in (own, machine):
+        for name in sorted({name for one in facts for name in one}):
+            if len({one.get(name) for one in facts}) > 1 and name not in names:
+                names.append(name)
+    texts, numbers = [], count(2)
+    for mine, around in zip(own, machine, strict=True):
+        values = [f"{name} {mine.get(name, around.get(name, '–')) or '(empty)'}"[:48] for name in names[:2]]
+        text = ", ".join(values)
+        texts.append(text if text not in texts else f"{text}, {next(numbers)}")
+    return texts

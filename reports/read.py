@@ -1,0 +1,222 @@
+"""Reads result files (JSON lines) into processes: what one process of a run wrote, checked line by line.
+
+``reports.merge`` puts processes together. A file that ends in the middle of its last line is what a killed process leaves
+behind: it is read up to there. Anything else that is not a valid line is an error that names file and line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from suite.model import RESULT_FORMAT, Record, Status
+
+SUFFIX = ".jsonl"
+STATUSES: tuple[str, ...] = get_args(Status)
+
+
+class ResultsError(Exception):
+    """A result file that cannot be used; the message is one line and names the file, and the line where there is one."""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Something that a run did not measure, and why. Without an implementation it is the whole backend."""
+
+    backend: str
+    reason: str
+    implementation: str = ""
+    operation: str = ""
+    mode: str = ""
+    dtype: str = ""
+
+
+@dataclass
+class Process:
+    """What one process of a run wrote into one file."""
+
+    run: str
+    name: str
+    started: str
+    file: Path
+    command: tuple[str, ...] = ()
+    profile: str = ""
+    seed: int | None = None
+    selected: int = 0
+    ended: bool = False
+    exit: int | None = None
+    seconds: float | None = None
+    finished: int = 0
+    truncated: int = 0
+    environments: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    absent: list[Absent] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def moment(self) -> datetime:
+        """When the process started; a time without a zone counts as UTC."""
+        moment = datetime.fromisoformat(self.started)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def result_files(paths: Iterable[Path]) -> list[Path]:
+    """Files to read: each path itself, or every ``*.jsonl`` below it, sorted by name; the same file counts once."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise ResultsError(f"{path}: no such file or directory")
+        inside = sorted(p for p in path.rglob(f"*{SUFFIX}") if p.is_file()) if path.is_dir() else [path]
+        if not inside:
+            raise ResultsError(f"{path}: this directory holds no result file (*{SUFFIX})")
+        found.update((p.resolve(), p) for p in inside if p.resolve() not in found)
+    return list(found.values())
+
+
+def read_file(path: Path) -> list[Process]:
+    """Reads one file; an empty list means that its process wrote nothing."""
+    processes: list[Process] = []
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                _read_line(path, number, line, processes)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return processes
+
+
+def _read_line(path: Path, number: int, line: bytes, processes: list[Process]) -> None:
+    if not line.strip():
+        return
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        if not line.endswith(b"\n"):
+            if processes:
+                processes[-1].truncated = number
+            return
+        raise ResultsError(f"{path}:{number}: not a line of JSON: {error}") from error
+    try:
+        _apply(path, data, processes)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise ResultsError(f"{path}:{number}: not a result line: {reason}") from error
+
+
+def _apply(path: Path, data: Any, processes: list[Process]) -> None:
+    if not isinstance(data, dict):
+        raise TypeError(f"an object is expected, not {type(data).__name__}")
+    kind = _text(data, "kind")
+    if kind == "run":
+        processes.append(_run(path, data))
+        return
+    if kind not in _KINDS:
+        raise ValueError(f"unknown kind {kind!r}; known are run, {', '.join(_KINDS)}")
+    if not processes:
+        raise ValueError(f"the first line must be of kind 'run', not {kind!r}")
+    _KINDS[kind](data, processes)
+
+
+def _run(path: Path, data: Mapping[str, Any]) -> Process:
+    version = _whole(data, "format")
+    if version > RESULT_FORMAT:
+        raise ValueError(f"format {version} is newer than {RESULT_FORMAT}, the newest that this version reads; update logitbench")
+    command = data.get("command", [])
+    if not isinstance(command, list):
+        raise TypeError("'command' must be a list")
+    process = Process(
+        run=_text(data, "run"),
+        name=_text(data, "process", "main"),
+        started=_text(data, "started"),
+        file=path,
+        command=tuple(str(word) for word in command),
+        profile=_text(data, "profile", ""),
+        seed=_whole(data, "seed") if data.get("seed") is not None else None,
+        selected=_whole(data, "selected", 0),
+    )
+    process.moment  # noqa: B018 - a time that cannot be read must fail here, where the line is known
+    return process
+
+
+def _environment(data: Mapping[str, Any], processes: list[Process]) -> None:
+    facts = data["facts"]
+    if not isinstance(facts, dict):
+        raise TypeError("'facts' must be an object")
+    processes[-1].environments[_text(data, "id")] = (_text(data, "backend"), {key: str(value) for key, value in facts.items()})
+
+
+def _absent(data: Mapping[str, Any], processes: list[Process]) -> None:
+    optional = {key: _text(data, key, "") for key in ("implementation", "operation", "mode", "dtype")}
+    processes[-1].absent.append(Absent(_text(data, "backend"), _text(data, "reason"), **optional))
+
+
+def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
+    case = data["case"]
+    if not isinstance(case, dict) or not all(isinstance(value, str) for value in case.values()):
+        raise TypeError("'case' must be an object of strings")
+    for key in ("check", "family", "metric", "status"):
+        _text(data, key)
+    for key in ("message", "reproduction", "environment"):
+        _text(data, key, "")
+    for key in ("value", "limit"):
+        _number(data, key)
+    for key in ("worst", "extra"):
+        if not isinstance(data.get(key, {}), dict):
+            raise TypeError(f"{key!r} must be an object")
+    if data["status"] not in STATUSES:
+        raise ValueError(f"unknown status {data['status']!r}; known are {', '.join(STATUSES)}")
+    processes[-1].records.append(Record.from_json(data))
+
+
+def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
+    run, name = _text(data, "run"), data.get("process")
+    same = [p for p in processes if p.run == run and name in (None, p.name)]
+    if not same:
+        raise ValueError(f"the end of run {run!r}, which this file does not begin")
+    process = next((p for p in reversed(same) if not p.ended), same[-1])
+    process.ended = True
+    process.exit = _whole(data, "exit") if data.get("exit") is not None else None
+    process.seconds = _number(data, "seconds")
+    process.finished = _whole(data, "finished", 0)
+
+
+_KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
+    "environment": _environment,
+    "absent": _absent,
+    "record": _record,
+    "end": _end,
+}
+
+
+def _text(data: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    value = data[key] if default is None else data.get(key, default)
+    if not isinstance(value, str):
+        raise TypeError(f"{key!r} must be a string")
+    return value
+
+
+def _whole(data: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    value = data[key] if default is None else data.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{key!r} must be a whole number")
+    return value
+
+
+def _number(data: Mapping[str, Any], key: str) -> float | None:
+    value = data.get(key)
+    if value is None:
+        return None
+    if value in ("inf", "-inf", "nan"):
+        return float(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{key!r} must be a number, 'inf', '-inf', 'nan' or null")
+    return float(value)
+
+
+def read_processes(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Process]]]:
+    """Reads every file among or below ``paths``: each file with its processes."""
+    for path in result_files(paths):
+        yield path, read_file(path)

@@ -1,0 +1,86 @@
+"""A Markdown summary, for a CI job's page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from reports import text
+from reports.findings import Finding, failures, known
+from reports.merge import read
+from reports.read import Absent
+from reports.view import View, tally
+
+MOST = 20
+"""Failures that are written out; the summary counts the rest."""
+
+
+def summary(paths: Iterable[Path | str]) -> str:
+    """Reads result files and describes them in Markdown; raises ``ResultsError`` on what cannot be read."""
+    return "\n".join(_lines(View(read(paths)))) + "\n"
+
+
+def _lines(view: View) -> Iterator[str]:
+    yield from ("# logitbench", "", _escape(view.verdict), "")
+    yield from _list("Incomplete", [_escape(reason) for reason in view.results.incomplete])
+    yield from _list("A run failed outside its records", [_escape(note) for note in view.notes])
+    yield from _list("Not measured", [_escape(_named(absent)) for absent, elsewhere in view.absent if not elsewhere])
+    yield from _table(view)
+    red = failures(view.cases)
+    if red:
+        yield from ("## Failures", "")
+        for found in red[:MOST]:
+            yield from _finding(found)
+        if len(red) > MOST:
+            yield from (f"… and {text.plural(len(red) - MOST, 'failure')} more.", "")
+    yield from _list("Known failures", [f"{_escape(f.title)}: {text.plural(len(f.shown), 'case')}" for f in known(view.cases)])
+    yield from _list("Environments", [_escape(_facts(e.label, e.facts.items())) for e in view.results.environments])
+
+
+def _named(absent: Absent) -> str:
+    fields = ("backend", "implementation", "operation", "mode", "dtype")
+    return f"{', '.join(getattr(absent, f) for f in fields if getattr(absent, f))}: {absent.reason}"
+
+
+def _facts(label: str, facts: Iterable[tuple[str, str]]) -> str:
+    return f"{label}: {'; '.join(f'{name} {fact}' for name, fact in facts if fact) or 'no facts recorded'}"
+
+
+def _table(view: View) -> Iterator[str]:
+    yield "| Backend | Cases | Checks | Passed | Known failures | Failed | Errors | Timings |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for name, cases in [*view.by_column.items(), ("All", view.cases)]:
+        t = tally(cases)
+        numbers = (t.cases, t.checks, t.passed, t.known, t.failed, t.errors, t.timings)
+        yield f"| {_escape(name)} | {' | '.join(f'{n:,}' for n in numbers)} |"
+    yield ""
+
+
+def _list(title: str, items: list[str]) -> Iterator[str]:
+    if items:
+        yield from (f"## {title}", "", *(f"- {item}" for item in items), "")
+
+
+def _finding(found: Finding) -> Iterator[str]:
+    worst = found.worst
+    yield from (f"### {_escape(found.title)}", "")
+    value = f" {text.metric(worst.value, worst.metric)}" if worst.value is not None else ""
+    yield f"{worst.status}: {_escape(worst.metric)}{value} in {text.plural(len(found.shown), 'case')}."
+    yield ""
+    if worst.message:
+        yield from (_escape(text.clip(worst.message)), "")
+    if worst.reproduction:
+        yield from _fenced(text.clip(worst.reproduction))
+
+
+def _fenced(code: str) -> Iterator[str]:
+    """A block of code in a fence longer than any inside it."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", code)), default=0))
+    yield from (f"{fence}python", code.rstrip("\n"), fence, "")
+
+
+def _escape(words: str) -> str:
+    """Text as Markdown that shows as itself, on one line: no markup, no HTML, no mention, no table cell's end."""
+    escaped = re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", " ".join(words.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")

@@ -1,0 +1,92 @@
+"""How facts are written: numbers, times, inputs, names in file names and anchors."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+
+_SHOWN = 6
+"""How many values of a long input are shown; the reproduction holds all of them."""
+
+_LONGEST = 20_000
+"""Characters of a message or reproduction that are shown; the result file holds the rest."""
+
+
+def number(value: Any) -> str:
+    """A number with three significant digits; a dash for none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return "–" if value is None else str(value)
+    if isinstance(value, int) or (value == int(value) if math.isfinite(value) else False):
+        return f"{int(value):,}" if abs(value) < 1e7 else f"{float(value):.3g}"
+    return f"{value:.3g}"
+
+
+def seconds(value: Any) -> str:
+    """A duration with its unit, three significant digits."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return number(value)
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def share(value: Any) -> str:
+    """A share of one as a percentage that says 100 % only of the whole."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return number(value)
+    text = f"{100 * value:.1f}"
+    return f"{'>99.9' if text == '100.0' and value < 1 else text.removesuffix('.0')} %"
+
+
+def metric(value: Any, name: str) -> str:
+    """A metric's value, in the unit that its name carries."""
+    return seconds(value) if name.endswith("(s)") else number(value)
+
+
+def worst(inputs: Mapping[str, Any]) -> str:
+    """An input in hexadecimal floats, with its decimal value where it is one number."""
+    return ", ".join(f"{name} = {_value(value)}" for name, value in inputs.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        shown = ", ".join(_value(v).split(" (")[0] for v in value[:_SHOWN])
+        return f"[{shown}{f', … {len(value):,} values' if len(value) > _SHOWN else ''}]"
+    if isinstance(value, str) and re.fullmatch(r"[-+]?0x[0-9a-f.]+p[-+]?\d+", value, re.IGNORECASE):
+        try:
+            return f"{value} ({float.fromhex(value):.6g})"
+        except (OverflowError, ValueError):
+            return value
+    return str(value)
+
+
+def short(dtype: str) -> str:
+    """A dtype's short name: f32, bf16."""
+    return dtype.replace("bfloat", "bf").replace("float", "f")
+
+
+def slug(name: str) -> str:
+    """A name fit for file names and anchors; one that had to be changed carries a hash, so that two never meet."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:96].strip("-")
+    return safe if safe == name and safe != "index" else f"{safe or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def plural(amount: int, noun: str, many: str = "") -> str:
+    """An amount with its noun: 1 check, 2 checks."""
+    return f"{amount:,} {noun if amount == 1 else many or noun + 's'}"
+
+
+def clip(long: str) -> str:
+    """A text of bounded length; one that was cut says so."""
+    return long if len(long) <= _LONGEST else f"{long[:_LONGEST]}\n… cut here, {len(long):,} characters in the result file"
+
+
+def breakable(name: str) -> Markup:
+    """A dotted name, escaped, that may be broken after its punctuation."""
+    return Markup(re.sub(r"([._(,=])(?!<)", r"\1<wbr>", str(escape(name))))

@@ -1,0 +1,125 @@
+"""Computed against exact: values and gradients within their bounds, zeros that come too soon."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.checks.base import Check, Subject, Verdict
+from suite.floats import Floats, Format, round_to, ulp
+from suite.inputs import Batch
+from suite.oracle import Exact
+
+
+def errors(fmt: Format, got: Floats, exact: Exact) -> Floats:
+    """|got − exact|; infinite where one of them is NaN or infinite and the other is not that same thing.
+
+    An infinity stands for any exact value that rounds to it.
+    """
+    with np.errstate(all="ignore"):
+        error = np.abs((got - exact.high) - exact.low)
+    nearest = round_to(fmt, exact.high, exact.low)
+    same = (got == nearest) | (np.isnan(got) & np.isnan(exact.high))
+    error = np.where(np.isfinite(got) & np.isfinite(exact.high), error, np.inf)
+    return np.where(same & ~np.isfinite(error), 0.0, error)
+
+
+def share_of_bound(fmt: Format, got: Floats, exact: Exact, limit: Floats) -> Floats:
+    """Error over limit. An infinity is no error where the bound reaches beyond the largest finite number."""
+    error = errors(fmt, got, exact)
+    with np.errstate(all="ignore"):
+        overflow = np.isinf(got) & (np.sign(got) == np.sign(exact.high)) & (np.abs(exact.high) + limit > fmt.max)
+        error = np.where(overflow, 0.0, error)
+        share = np.where(error == 0.0, 0.0, error / limit)
+    return np.where(np.isnan(share), np.inf, share)
+
+
+def grades(fmt: Format, got: Floats, exact: Exact) -> dict[str, float]:
+    """What is characterised, not judged, over the elements whose exact value is a finite number of the format."""
+    finite = np.isfinite(exact.high) & (np.abs(exact.high) <= fmt.max)
+    if not finite.any():
+        return {}
+    g, e = got[finite], exact[finite]
+    with np.errstate(all="ignore"):
+        in_ulps = errors(fmt, g, e) / ulp(fmt, e.high)
+    nearest = round_to(fmt, e.high, e.low)
+    numbers = np.isfinite(g)
+    subnormal = (nearest != 0) & (np.abs(nearest) < fmt.tiny)
+    return {
+        "max ulp": float(np.max(in_ulps[numbers], initial=0.0)),
+        "mean ulp": float(np.mean(in_ulps[numbers])) if numbers.any() else 0.0,
+        "correctly rounded": float(np.mean(g == nearest)),
+        "premature zeros": float(np.sum((g == 0) & (np.abs(nearest) >= fmt.tiny))),
+        "flushed": float(np.sum((g == 0) & subnormal)),
+        "non-finite": float(np.sum(~numbers)),
+        "elements": float(finite.sum()),
+    }
+
+
+def _value_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+    got, exact, fmt = subject.values(batch), subject.exact_values(batch), subject.rounding.fmt
+    limit = subject.value_limit(batch, exact.high)
+    score = share_of_bound(fmt, got, exact, limit)
+    judged = np.ones(got.shape, dtype=bool)
+    return [Verdict("value", score, judged, got, exact.high, limit, grades(fmt, got, exact))]
+
+
+def _gradient_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+    got, exact, fmt = subject.gradients(batch), subject.exact_gradients(batch), subject.rounding.fmt
+    limits = subject.gradient_limits(batch)
+    verdicts = []
+    for name in got:
+        score = share_of_bound(fmt, got[name], exact[name], limits[name])
+        judged = ~np.isnan(exact[name].high)
+        graded = grades(fmt, got[name], exact[name])
+        verdicts.append(Verdict(f"d {name}", score, judged, got[name], exact[name].high, limits[name], graded))
+    return verdicts
+
+
+def _no_premature_zero(subject: Subject, batch: Batch) -> list[Verdict]:
+    """A factor of four above the smallest normal number leaves room for a factor that is flushed on the way.
+
+    Soft labels are not judged: there the gradient has a root inside, where p = y, and next to it a rounded p may be y.
+    """
+    got, exact, fmt = subject.gradients(batch), subject.exact_gradients(batch), subject.rounding.fmt
+    hard = _hard_labels(batch)
+    verdicts = []
+    for name in got:
+        normal = (np.abs(exact[name].high) >= 4.0 * fmt.tiny) & np.isfinite(exact[name].high)
+        normal &= hard if normal.ndim == 1 else hard[:, None]
+        score = np.where((got[name] == 0) & normal, np.inf, 0.0)
+        verdicts.append(Verdict(f"d {name}", score, normal, got[name], exact[name].high, np.zeros(score.shape)))
+    return verdicts
+
+
+def _hard_labels(batch: Batch) -> NDArray[np.bool_]:
+    """Examples whose labels, if there are any, are all 0 or 1 or an index."""
+    examples = batch.flat()
+    labels = examples.get("labels")
+    if labels is None:
+        return np.ones(len(next(iter(examples.values()))), dtype=bool)
+    hard = (labels == 0.0) | (labels == 1.0) if labels.dtype.kind == "f" else np.ones(labels.shape, dtype=bool)
+    return hard if hard.ndim == 1 else hard.all(axis=-1)
+
+
+def _always(operation: object) -> bool:
+    return True
+
+
+CHECKS = (
+    Check(
+        "value_within_bound", "stability", "bound",
+        "The value differs from the exact one by no more than the operation's rounding-error bound, and is finite wherever that is.",
+        _always, _value_within_bound, forms=True,
+    ),
+    Check(
+        "gradient_within_bound", "vanishing", "bound",
+        "The gradient by the framework's autodiff differs from the exact one by no more than its bound.",
+        _always, _gradient_within_bound, needs_gradient=True, forms=True,
+    ),
+    Check(
+        "no_premature_zero", "vanishing", "law",
+        "No gradient is exactly 0 where the true one is a normal number of the dtype (hard labels).",
+        _always, _no_premature_zero, needs_gradient=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,56 @@
+"""Result files to test readers with: lines by kind, and a run with one of everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suite.model import Case, Record, Status
+
+SCRIPT = "<script>alert(1)</script>"
+REPRODUCTION = "import jax\nprint(jax.nn.sigmoid(17.0))  # <b> & ```\n"
+Line = dict[str, Any]
+
+
+def run(name: str = "r1", started: str = "2026-11-20T13:45:01+00:00", **more: Any) -> Line:
+    """The first line of a file."""
+    return {"kind": "run", "format": 1, "run": name, "process": "main", "started": started, "selected": 1, **more}
+
+
+def end(name: str = "r1", **more: Any) -> Line:
+    """The last line of a file."""
+    return {"kind": "end", "run": name, "exit": 0, "seconds": 1.5, "finished": 1, **more}
+
+
+def facts(**more: str) -> Line:
+    """An environment."""
+    return {"kind": "environment", "id": "jax-cpu", "backend": "jax", "facts": {"jax": "0.10.2", **more}}
+
+
+def record(status: Status = "pass", operation: str = "sigmoid", dtype: str = "float32", **more: Any) -> Line:
+    """A record of a check; ``more`` replaces its fields."""
+    case = Case(operation, more.pop("backend", "jax"), more.pop("implementation", "jax.nn.sigmoid"), "jit", dtype)
+    made = Record(case, "value_within_bound", "stability", "share of bound", status, 0.31, 1.0, environment="jax-cpu")
+    return {**made.to_json(), **more}
+
+
+def timing(workload: str = "1000", **more: Any) -> Line:
+    """A record of a benchmark."""
+    extra = {"workload": workload, "elements": 1000, "min": 9e-6, "stddev": 1e-7, "first call (s)": 0.2}
+    fields: Line = {"check": "forward", "family": "benchmark", "metric": "median time (s)", "value": 1e-5, "limit": None}
+    return record("grade", **{**fields, "extra": extra, **more})
+
+
+def sample() -> list[Line]:
+    """A run with one of everything."""
+    failing: Line = {"message": f"{SCRIPT} 3 times the bound", "reproduction": REPRODUCTION, "worst": {"x": "0x1.1p+4"}}
+    return [
+        run(command=["pytest", SCRIPT], selected=3),
+        facts(XLA_FLAGS=SCRIPT),
+        {"kind": "absent", "backend": "tensorflow", "implementation": "", "reason": f"not installed {SCRIPT}"},
+        record(),
+        record("fail", SCRIPT, value=3.0, **failing),
+        record("known", dtype="float16", **failing, extra={"limitation": "sigmoid-saturates", "url": "javascript:alert(1)"}),
+        record("error", "softmax", value=None, message="TypeError: axis"),
+        timing(),
+        end(exit=1, finished=3),
+    ]

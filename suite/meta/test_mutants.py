@@ -1,0 +1,71 @@
+"""Every check rejects the faults that it is for, and lets sound formulas pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from suite.checks import checks
+from suite.floats import FORMATS
+from suite.meta.formulas import GRADIENTS, SOUND
+from suite.meta.mutants import MUTANTS, Mutant
+from suite.meta.subjects import batches, of_numpy, violations
+from suite.operations import operations
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: f"{m.id}, {m.killed_by}")
+def test_the_mutant_is_killed_by_its_check(mutant: Mutant) -> None:
+    """At least one judged element violates the check, on the inputs of a short run."""
+    operation, check = operations()[mutant.operation], checks()[mutant.killed_by]
+    assert check.fits(operation, mutant.gradient is not None, set(operations()))
+    inputs = [b for b in batches(check, mutant.operation, mutant.dtype) if b.form.name == mutant.form]
+    subject = of_numpy(operation, mutant.dtype, mutant.value, mutant.gradient)
+    found = violations(check, subject, tuple(inputs))
+    assert found > 0
+
+
+@pytest.mark.parametrize("check", checks())
+def test_every_check_kills_a_mutant(check: str) -> None:
+    """A check that has never rejected anything does not land."""
+    assert [m.id for m in MUTANTS if m.killed_by == check]
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_every_operation_has_mutants(operation: str) -> None:
+    """Of value, and of gradient where there is one."""
+    killers = {m.killed_by for m in MUTANTS if m.operation == operation}
+    assert killers & {"value_within_bound", "stays_in_range"}
+    assert killers & {"gradient_within_bound", "no_premature_zero"} or not operations()[operation].gradient
+
+
+def test_mutants_have_names_of_their_own() -> None:
+    """One mutant is named once for each check."""
+    assert [name for name, count in Counter((m.id, m.killed_by) for m in MUTANTS).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("operation", operations())
+def test_a_sound_formula_passes(operation: str, dtype: str) -> None:
+    """The textbook's stable formula in the dtype's own arithmetic stays within every bound and law on values."""
+    subject = of_numpy(operations()[operation], dtype, SOUND[operation])
+    for check in checks().values():
+        if check.fits(subject.operation, False, set(operations())):
+            found = violations(check, subject, batches(check, operation, dtype))
+            assert found == 0, check.name
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("operation", GRADIENTS)
+def test_a_sound_derivative_passes(operation: str, dtype: str) -> None:
+    """The bounds on gradients hold for the formulas that frameworks use."""
+    subject = of_numpy(operations()[operation], dtype, SOUND[operation], GRADIENTS[operation])
+    check = checks()["gradient_within_bound"]
+    found = violations(check, subject, batches(check, operation, dtype))
+    assert found == 0
+
+
+def test_the_sound_formulas_are_complete() -> None:
+    """One for each operation, and one for each gradient."""
+    assert set(SOUND) == set(operations())
+    assert set(GRADIENTS) == {o.name for o in operations().values() if o.gradient}

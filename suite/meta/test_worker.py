@@ -1,0 +1,211 @@
+"""A framework's process and the suite's side of it, with NumPy for a framework: answers, errors, deaths, absences."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from suite import wire
+from suite.inputs import Batch, Form
+from suite.model import Case
+from suite.processes import URGENT, Absent, Process, Processes, Request, WorkerError
+from suite.session import PROFILES, Session
+
+SOFTMAX = {
+    "operation": "softmax", "implementation": "scipy.special.softmax", "mode": "eager", "dtype": "float32", "arrays": ["x"],
+    "positional": 1, "options": {}, "gradient": [], "blocks": 1,
+}  # fmt: skip
+ROWS = {"x": np.array([[[0.0, 1.0, 2.0], [3.0, 3.0, 3.0]]])}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Processes]:
+    """Workers for the tests that leave them whole."""
+    running = Processes(time_limit=60.0)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def own() -> Iterator[Processes]:
+    """Workers for a test that breaks them."""
+    running = Processes(time_limit=60.0)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: Processes) -> Any:
+    """Puts a module that behaves badly at import in JAX's place, for the workers alone; returns the workers."""
+
+    def install(source: str) -> Processes:
+        (tmp_path / "jax.py").write_text(source, encoding="utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        return own
+
+    return install
+
+
+def ask(processes: Processes, **header: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """Evaluates a softmax, with what the header changes."""
+    request = Request({"do": "evaluate", **SOFTMAX, **header}, ROWS)
+    return processes.process("numpy").submit(request).result(60)[1]
+
+
+def hang(process: Process) -> Any:
+    """Keeps the worker busy for hours; returns what will become of the request."""
+    process.submit(Request({"do": "prepare", **SOFTMAX}, ROWS)).result(60)
+    return process.submit(Request({"do": "loop", "count": 10**12}), URGENT)
+
+
+def evaluate(processes: Processes, operation: str, name: str, dtype: str, batch: Batch) -> np.ndarray[Any, Any]:
+    """Values by way of a session, as the checks get them."""
+    session = Session(processes, PROFILES["quick"], 0, 1)
+    return session.evaluate(Case(operation, "numpy", name, "eager", dtype), batch, False)["value"]
+
+
+def same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+    """Equality of representations: zeros keep their signs."""
+    return a.shape == b.shape and a.astype(np.float64).tobytes() == b.astype(np.float64).tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "integer"), [("float16", np.uint16), ("float32", np.uint32), ("float64", np.uint64)])
+def test_numbers_come_back_bit_for_bit(shared: Processes, dtype: str, integer: type) -> None:
+    """Through tensors and pipes: subnormals, the largest number, infinity; and as the same call in this process."""
+    top = int(np.array(np.inf, dtype).view(integer))
+    x = np.linspace(1, top, 512).astype(integer).view(dtype).astype(np.float64).reshape(2, 256)
+    batch = Batch("bits", {"x": x})
+    assert same_bits(evaluate(shared, "relu", "numpy.maximum(x, 0)", dtype, batch), x)
+    with np.errstate(all="ignore"):
+        assert same_bits(evaluate(shared, "exp", "numpy.exp", dtype, batch), np.exp(x.astype(dtype)))
+
+
+def test_messages_keep_every_bit_and_shape() -> None:
+    """The protocol by itself: NaN, −0, integers, masks, empty arrays and scalars."""
+    read, write = os.pipe()
+    arrays = {"a": np.array([np.nan, -0.0, 5e-324]), "k": np.arange(3), "m": np.array([[True], [False]]), "s": np.array(2.5)}
+    arrays["none"] = np.zeros((0, 4))
+    with os.fdopen(write, "wb") as sink, os.fdopen(read, "rb") as source:
+        wire.send(sink, {"do": "something", "ä": [1, None]}, arrays)
+        header, got = wire.receive(source)
+    assert header == {"do": "something", "ä": [1, None]}
+    assert {n: (a.shape, a.dtype, a.tobytes()) for n, a in got.items()} == {
+        n: (a.shape, a.dtype, a.tobytes()) for n, a in arrays.items()
+    }
+
+
+def test_a_closed_pipe_is_an_end() -> None:
+    """Not a message of nothing."""
+    read, write = os.pipe()
+    os.close(write)
+    with os.fdopen(read, "rb") as source, pytest.raises(EOFError):
+        wire.receive(source)
+
+
+def test_another_axis_is_the_same_rows(shared: Processes) -> None:
+    """Along axis 0 the worker sees the transposed block; the results come back in the batch's layout."""
+    plain, along = (Batch("rows", ROWS, form) for form in (Form(), Form("axis 0", axis=0)))
+    name = "scipy.special.softmax"
+    results = [evaluate(shared, "softmax", name, "float32", batch) for batch in (plain, along)]
+    assert results[0].shape == (1, 2, 3)
+    assert np.array_equal(results[0], results[1])
+
+
+def test_the_framework_says_what_it_is(shared: Processes) -> None:
+    """Versions and settings; nothing is missing from the NumPy and SciPy of the day."""
+    described = shared.describe("numpy")
+    assert described["facts"]["numpy"] == np.__version__
+    assert {"python", "scipy", "devices", "numpy cpu features"} <= set(described["facts"])
+    assert described["facts"]["flushes eager float32"] == "nothing"
+    assert described["missing"] == {}
+
+
+def test_an_error_is_the_frameworks_own(shared: Processes) -> None:
+    """Its type and text; the worker goes on."""
+    with pytest.raises(WorkerError, match="AxisError: axis 5 is out of bounds"):
+        ask(shared, options={"axis": 5})
+    with pytest.raises(WorkerError, match="KeyError"):
+        ask(shared, implementation="numpy.nonsense")
+    assert ask(shared)["value"].shape == (1, 2, 3)
+
+
+def test_an_announced_request_is_asked_once(shared: Processes) -> None:
+    """The same key gives the same future, and its answer to whoever waits."""
+    process, request = shared.process("numpy"), Request({"do": "evaluate", **SOFTMAX}, ROWS)
+    first = shared.announce("key", process, request)
+    assert shared.announce("key", process, request) is first
+    assert shared.answer("key", process, request) is first.result(60)
+
+
+def test_a_killed_worker_fails_its_request_alone(own: Processes) -> None:
+    """The signal is named; the next request finds a new worker."""
+    process = own.process("numpy")
+    waiting = hang(process)
+    assert process._process is not None  # noqa: SLF001
+    os.kill(process._process.pid, signal.SIGKILL)  # noqa: SLF001
+    with pytest.raises(WorkerError, match="the numpy-cpu process died with signal 9"):
+        waiting.result(60)
+    assert ask(own)["value"].shape == (1, 2, 3)
+
+
+def test_a_hanging_worker_is_stopped(own: Processes) -> None:
+    """At the time limit, which the message gives; the next request finds a new worker."""
+    process = own.process("numpy")
+    own.describe("numpy")
+    process._limit = 1.0  # noqa: SLF001
+    with pytest.raises(WorkerError, match="no answer within 1 s and was stopped"):
+        hang(process).result(60)
+    process._limit = 60.0  # noqa: SLF001
+    assert ask(own)["value"].shape == (1, 2, 3)
+
+
+def test_closing_ends_the_thread_and_cancels_what_waits() -> None:
+    """Nobody waits for ever."""
+    before = threading.active_count()
+    process = Process("numpy", "cpu", False, 60.0)
+    hang(process)
+    late = process.submit(Request({"do": "describe"}))
+    process.close()
+    assert late.cancelled()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise ImportError('libcuda.so.1 is missing', name='jax')", "ImportError: libcuda.so.1 is missing"),
+        ("raise RuntimeError('made for another NumPy')", "fails at import: RuntimeError: made for another NumPy"),
+        ("import os; os._exit(3)", "its process ended while starting: the jax-cpu process died with exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "died with signal 11"),
+        ("print('a banner on standard output'); raise ModuleNotFoundError('no jaxlib')", "ModuleNotFoundError: no jaxlib"),
+    ],
+)
+def test_a_broken_framework_is_absent_with_its_reason(fake: Any, source: str, reason: str) -> None:
+    """However it breaks, and at every request."""
+    processes = fake(source)
+    for _ in range(2):
+        with pytest.raises(Absent, match=reason):
+            processes.process("jax").submit(Request({"do": "describe"})).result(60)
+
+
+def test_an_absent_framework_leaves_the_others_alone(fake: Any) -> None:
+    """They answer as before."""
+    processes = fake("raise ImportError")
+    with pytest.raises(Absent):
+        processes.describe("jax")
+    assert ask(processes)["value"].shape == (1, 2, 3)
+
+
+def test_a_device_that_is_not_there_is_absent() -> None:
+    """With the reason."""
+    processes = Processes("gpu", 60.0)
+    with pytest.raises(Absent, match="NumPy has no gpu"):
+        processes.describe("numpy")
+    processes.close()

@@ -1,0 +1,176 @@
+"""The nouns of the suite: frozen dataclasses, standard library only.
+
+Every other module speaks in these. They hold facts and plain functions; nothing here computes.
+Arrays are NumPy's, but this module does not import NumPy, so that readers of result files need nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Array = Any
+"""A NumPy array; spelt so because this module depends on the standard library alone."""
+
+Role = Literal["real", "positive", "probability", "binary", "hard", "distribution", "index", "mask", "weight"]
+"""What an argument may hold: any real number, a positive one, a probability, a binary label (soft or hard),
+a row of class probabilities, a class index, a mask, a finite weight."""
+
+Shape = Literal["elementwise", "row", "scalar"]
+"""What an operation returns: one result for each element, a row for each row, or one number for each row."""
+
+Status = Literal["pass", "fail", "known", "error", "grade", "absent"]
+"""``known``: fails where a limitation says so. ``error``: raised. ``grade``: characterised, not judged. ``absent``: not measured."""
+
+RESULT_FORMAT = 1
+"""Version of the result files' format; readers accept every version up to this one."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One array argument of an operation.
+
+    ``rows`` says that it has a class axis; an argument without one (an index, or a scalar per element) has a value per example.
+    """
+
+    name: str
+    role: Role = "real"
+    differentiable: bool = True
+    rows: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A mathematical function, free of frameworks, with everything that is needed to judge a claim to compute it.
+
+    ``value(*row)`` and ``gradient(*row)`` are the definition in ball arithmetic, one example at a time: arguments without a
+    class axis come as one ball, those with one as a list. ``gradient`` returns one entry per differentiable argument, in their
+    order; for an operation that returns rows it takes the cotangent row as a last argument.
+
+    ``bound`` and ``gradient_bound`` return error bounds; ``suite.operations.bounds`` documents their arguments.
+    For an elementwise function of one argument, ``special`` gives the values at points where the definition needs a limit (the
+    infinities, a pole), ``domain`` is the closed interval outside which the result is NaN, and ``kinks`` are the points without a
+    derivative. ``range`` is the closed interval in which every value lies, exactly. ``options`` are keyword arguments with the
+    values that they are checked with, ``optional`` the keywords that an implementation may lack, ``critical`` the inputs near
+    which formulas are known to break, in any dtype.
+    ``rounds`` is False where every result is exact, so that nothing can underflow on the way.
+    """
+
+    name: str
+    arguments: tuple[Argument, ...]
+    shape: Shape
+    value: Callable[..., Any]
+    bound: Callable[..., Array]
+    formula: str
+    source: str
+    gradient: Callable[..., Any] | None = None
+    gradient_bound: Callable[..., Any] | None = None
+    rounds: bool = True
+    options: Mapping[str, float] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    special: Mapping[float, float] = field(default_factory=dict)
+    domain: tuple[float, float] = (-float("inf"), float("inf"))
+    kinks: tuple[float, ...] = ()
+    range: tuple[float, float] = (-float("inf"), float("inf"))
+    critical: tuple[float, ...] = ()
+
+    @property
+    def differentiable(self) -> tuple[str, ...]:
+        """Names of the arguments with respect to which a gradient is defined."""
+        return tuple(a.name for a in self.arguments if a.differentiable) if self.gradient else ()
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A callable that claims to compute an operation on a backend.
+
+    ``name`` is the public API's dotted path, with arguments that select a variant in parentheses behind it:
+    ``keras.losses.BinaryCrossentropy(from_logits=True)``. ``function`` takes the operation's array arguments by position and
+    the keyword arguments in ``accepts``; it imports its framework when it is called, not before.
+    """
+
+    operation: str
+    backend: str
+    name: str
+    function: Callable[..., Any] = field(compare=False, repr=False)
+    accepts: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing under test."""
+
+    operation: str
+    backend: str
+    implementation: str
+    mode: str
+    dtype: str
+    device: str = "cpu"
+
+    @property
+    def id(self) -> str:
+        """The case's name, unique over all backends: ``sigmoid-jax.nn.sigmoid-jit-float32``."""
+        implementation = self.implementation
+        if self.backend.startswith("keras-"):
+            implementation = f"{self.backend}:{implementation}"
+        tail = "" if self.device == "cpu" else f"-{self.device}"
+        return f"{self.operation}-{implementation}-{self.mode}-{self.dtype}{tail}"
+
+
+@dataclass(frozen=True)
+class Limitation:
+    """A known failure, as data: where it is, an input that shows it, and why.
+
+    ``region`` maps a feature of the operation (for elementwise ones an argument's name) to a closed interval; an element or row
+    whose features all lie inside is left out of the verdict as long as its score stays up to ``ceiling``. ``witness`` maps argument
+    names to an input on which the check must fail as long as the entry stands. ``releases`` maps a distribution to a version
+    specifier. Numbers in ``region`` and ``witness`` may be multiples of a dtype's ``tiny``, ``max``, ``u``, ``saturation`` (−log u).
+    """
+
+    id: str
+    operation: str
+    check: tuple[str, ...]
+    reason: str
+    implementation: tuple[str, ...] = ("*",)
+    backend: tuple[str, ...] = ("*",)
+    mode: tuple[str, ...] = ("*",)
+    dtype: tuple[str, ...] = ("*",)
+    region: Mapping[str, tuple[float | str, float | str]] = field(default_factory=dict)
+    ceiling: float = float("inf")
+    witness: Mapping[str, Any] = field(default_factory=dict)
+    releases: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measured fact, as it stands in a result file.
+
+    ``value`` and ``limit`` are in the metric's unit, which its name carries (``share of bound``, ``ulp``, ``s``, ``count``).
+    ``worst`` is the input at which ``value`` was reached, floats as hexadecimal strings.
+    """
+
+    case: Case
+    check: str
+    family: str
+    metric: str
+    status: Status
+    value: float | None = None
+    limit: float | None = None
+    worst: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+    reproduction: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON-ready data; the inverse of :meth:`from_json`."""
+        return {"kind": "record", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        """Builds a record from what :meth:`to_json` wrote; raises ``KeyError`` or ``TypeError`` on anything else."""
+        fields = {k: v for k, v in data.items() if k != "kind"}
+        return cls(**{**fields, "case": Case(**fields["case"])})

@@ -1,0 +1,249 @@
+"""Losses of binary labels, one for each element, unreduced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from suite.floats import Floats
+from suite.model import Argument, Operation
+from suite.operations.bounds import Inputs, Rounding, exp_difference, log1p_exp, logistic, sigmoid_error, softplus, softplus_error
+from suite.operations.logistic import sigmoid_ball, sigmoid_gradient_error, softplus_ball
+
+_LABELS = Argument("labels", "binary", differentiable=False)
+_LOGITS = (Argument("logits"), _LABELS)
+_POSITIVE = (0.0, inf)
+
+
+# From logits: y softplus(−x) + (1 − y) softplus(x).
+
+
+def _with_logits(x: Any, y: Any) -> Any:
+    return y * softplus_ball(-x) + (1 - y) * softplus_ball(x)
+
+
+def _with_logits_gradient(x: Any, y: Any) -> list[Any]:
+    return [(1 - y) * sigmoid_ball(x) - y * sigmoid_ball(-x)]
+
+
+def _is_soft(y: Floats) -> Floats:
+    """1 where a label is neither 0 nor 1, so that products with it round."""
+    return np.asarray(((y != 0.0) & (y != 1.0)).astype(np.float64))
+
+
+def with_logits_error(x: Floats, y: Floats, exact: Floats, r: Rounding) -> Floats:
+    """The larger of two forms: max(x, 0) − x y + log1p(e^−|x|), whose products and difference are exact for hard labels, and
+    −y log σ(x) − (1 − y) log σ(−x), a sum of non-negative terms."""
+    tail = r.grow(r.relative("exp") + r.relative("log1p")) * log1p_exp(x)
+    product = np.abs(x * y)
+    soft = _is_soft(y) * r.u * (product + np.abs(np.maximum(x, 0.0) - x * y))
+    return np.asarray(tail + soft + r.grow(3.0 * r.u) * exact)
+
+
+def with_logits_gradient_error(x: Floats, y: Floats, r: Rounding) -> Floats:
+    """Derivatives of the two forms: with t = σ(−|x|), 1 − y − t or t − y; y σ(−x) and (1 − y) σ(x), each from its softplus."""
+    t = logistic(-np.abs(x))
+    down = y * logistic(-x) * exp_difference(-x - softplus(-x), softplus_error(-x, r), r)
+    up = (1.0 - y) * logistic(x) * exp_difference(x - softplus(x), softplus_error(x, r), r)
+    cancels = np.where(x >= 0, np.where(y == 1.0, 0.0, 1.0), np.where(y == 0.0, 0.0, 1.0))
+    return np.asarray(down + up + t * r.grow(r.relative("exp") + 3.0 * r.u) + 3.0 * r.u * cancels)
+
+
+# With a weight on the positive term: (1 − y) x + l (log1p(e^−|x|) + max(−x, 0)), l = 1 + (q − 1) y.
+
+
+def _weighted(x: Any, y: Any, q: Any) -> Any:
+    return q * y * softplus_ball(-x) + (1 - y) * softplus_ball(x)
+
+
+def _weighted_gradient(x: Any, y: Any, q: Any) -> list[Any]:
+    return [(1 - y) * sigmoid_ball(x) - q * y * sigmoid_ball(-x)]
+
+
+def _weight(y: Floats, q: Floats, r: Rounding) -> tuple[Floats, Floats]:
+    """l and its absolute error."""
+    weight = 1.0 + (q - 1.0) * y
+    return weight, np.asarray(r.u * (np.abs(q - 1.0) + np.abs(q - 1.0) * y + weight))
+
+
+def _weighted_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    x, y = inputs["logits"], inputs["labels"]
+    weight, weight_error = _weight(y, inputs["pos_weight"], r)
+    linear, curved = np.abs((1.0 - y) * x), softplus(-x)
+    tail = r.grow(r.relative("exp") + r.relative("log1p")) * log1p_exp(x)
+    curved_error = weight * (tail + r.grow(3.0 * r.u) * curved + 2.0 * r.underflow) + 1.01 * weight_error * curved
+    return np.asarray(2.0 * r.u * linear + curved_error + r.u * np.abs(exact))
+
+
+def _weighted_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    x, y = inputs["logits"], inputs["labels"]
+    weight, weight_error = _weight(y, inputs["pos_weight"], r)
+    t = logistic(-np.abs(x))
+    inner = t * r.grow(r.relative("exp") + 3.0 * r.u) + 2.0 * r.u * (x < 0) + 2.0 * r.underflow
+    return (np.asarray(weight * inner + 1.01 * weight_error * logistic(-x) + 3.0 * r.u * (weight * logistic(-x) + np.abs(1.0 - y))),)
+
+
+# From probabilities: −y log p − (1 − y) log(1 − p).
+
+
+def _from_probabilities(p: Any, y: Any) -> Any:
+    positive = -y * p.log() if y != 0 else y
+    return positive - (1 - y) * (-p).log1p() if y != 1 else positive
+
+
+def _from_probabilities_gradient(p: Any, y: Any) -> list[Any]:
+    positive = -y / p if y != 0 else y
+    return [positive + (1 - y) / (1 - p) if y != 1 else positive]
+
+
+def from_probabilities_error(p: Floats, y: Floats, exact: Floats, r: Rounding) -> Floats:
+    """1 − p rounds once below ½ and is exact above."""
+    log_p, log_q = np.abs(np.log(p)), np.abs(np.log1p(-p))
+    terms = y * np.where(y > 0, log_p, 0.0), (1.0 - y) * np.where(y < 1, log_q, 0.0)
+    return np.asarray(r.relative("log") * (terms[0] + terms[1]) + (1.0 - y) * r.grow(r.u) * (p < 0.5) + r.grow(3.0 * r.u) * np.abs(exact))
+
+
+def _from_probabilities_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    p, y = inputs["probabilities"], inputs["labels"]
+    return (np.asarray(r.grow(4.0 * r.u) * (y / p + np.where(y < 1, (1.0 - y) / (1.0 - p), 0.0))),)
+
+
+# Focal: α_t (1 − p_t)^γ times the cross-entropy, alpha for label 1 and 1 − alpha for label 0.
+
+
+def _focal_parts(x: Any, y: Any, alpha: float) -> tuple[Any, Any]:
+    """The logit of the labelled class, and α_t; labels are hard."""
+    return (x, x * 0 + alpha) if y == 1 else (-x, 1 - (x * 0 + alpha))
+
+
+def _focal(x: Any, y: Any, gamma: float = 2.0, alpha: float = 0.25) -> Any:
+    z, weight = _focal_parts(x, y, alpha)
+    return weight * (-softplus_ball(z) * gamma).exp() * softplus_ball(-z)
+
+
+def _focal_gradient(x: Any, y: Any, gamma: float = 2.0, alpha: float = 0.25) -> list[Any]:
+    z, weight = _focal_parts(x, y, alpha)
+    inner = gamma * sigmoid_ball(z) * softplus_ball(-z) + sigmoid_ball(-z)
+    slope = -weight * (-softplus_ball(z) * gamma).exp() * inner
+    return [slope if y == 1 else -slope]
+
+
+@dataclass(frozen=True)
+class _FocalErrors:
+    """The factors of the focal loss with their absolute errors: q = 1 − p_t from the value p_t, and the cross-entropy."""
+
+    q: Floats
+    q_error: Floats
+    loss: Floats
+    loss_error: Floats
+    weight: Floats
+
+    @classmethod
+    def of(cls, inputs: Inputs, r: Rounding, alpha: float) -> _FocalErrors:
+        x, y = inputs["logits"], inputs["labels"]
+        z = np.where(y == 1.0, x, -x)
+        q_error = sigmoid_error(x, r) + 3.0 * r.u
+        loss = softplus(-z)
+        return cls(logistic(-z), q_error, loss, with_logits_error(x, y, loss, r), np.where(y == 1.0, alpha, 1.0 - alpha))
+
+    def power(self, exponent: float) -> tuple[Floats, Floats]:
+        """q^exponent and how far it can move while q moves by its error, within [0, 1]."""
+        value = self.q**exponent
+        low, high = np.clip(self.q - self.q_error, 0.0, 1.0), np.clip(self.q + self.q_error, 0.0, 1.0)
+        with np.errstate(divide="ignore"):
+            return value, np.maximum(np.abs(high**exponent - value), np.abs(low**exponent - value))
+
+
+def _focal_bound(inputs: Inputs, exact: Floats, r: Rounding, gamma: float = 2.0, alpha: float = 0.25) -> Floats:
+    parts = _FocalErrors.of(inputs, r, alpha)
+    power, power_error = parts.power(gamma)
+    moved = power_error * (parts.loss + parts.loss_error) + power * parts.loss_error
+    return np.asarray(parts.weight * moved + r.grow(r.relative("pow") + 4.0 * r.u) * exact)
+
+
+def _focal_gradient_bound(
+    inputs: Inputs, exact: Floats, r: Rounding, gamma: float = 2.0, alpha: float = 0.25
+) -> tuple[Floats]:
+    """Product rule: γ q^(γ−1) s(1−s) loss + q^γ loss', each factor with its own error."""
+    x, y = inputs["logits"], inputs["labels"]
+    parts = _FocalErrors.of(inputs, r, alpha)
+    low, low_error = parts.power(gamma - 1.0)
+    high, high_error = parts.power(gamma)
+    slope, slope_error = logistic(x) * logistic(-x), sigmoid_gradient_error(x, r)
+    drop, drop_error = parts.q, with_logits_gradient_error(x, y, r)
+    first = gamma * ((low + low_error) * (slope + slope_error) * (parts.loss + parts.loss_error) - low * slope * parts.loss)
+    second = (high + high_error) * (drop + drop_error) - high * drop
+    size = gamma * low * slope * parts.loss + high * drop
+    return (np.asarray(parts.weight * (first + second + r.grow(r.relative("pow") + 6.0 * r.u) * size)),)
+
+
+# The notes' "MSE": (σ(x) − y)².
+
+
+def _squared(x: Any, y: Any) -> Any:
+    return _residual(x, y) ** 2
+
+
+def _residual(x: Any, y: Any) -> Any:
+    """σ(x) − y; 1 − σ(x) is σ(−x)."""
+    return -sigmoid_ball(-x) if y == 1 else sigmoid_ball(x) - y
+
+
+def _squared_gradient(x: Any, y: Any) -> list[Any]:
+    return [2 * _residual(x, y) * sigmoid_ball(x) * sigmoid_ball(-x)]
+
+
+def _residual_error(x: Floats, y: Floats, r: Rounding) -> tuple[Floats, Floats]:
+    residual = np.abs(logistic(x) - y)
+    return residual, np.asarray(sigmoid_error(x, r) + r.u * residual)
+
+
+def _squared_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    residual, error = _residual_error(inputs["logits"], inputs["labels"], r)
+    return np.asarray((2.0 * residual + error) * error + r.grow(r.u) * exact)
+
+
+def _squared_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    x = inputs["logits"]
+    residual, error = _residual_error(x, inputs["labels"], r)
+    slope = logistic(x) * logistic(-x)
+    return (np.asarray(2.0 * ((residual + error) * (slope + sigmoid_gradient_error(x, r)) - residual * slope) + r.grow(4.0 * r.u) * np.abs(exact)),)
+
+
+_EXTREMES = (16.64, -16.64, 36.74, -36.74, 88.72, -88.72, 103.28, -103.28, 709.78, -709.78)
+
+OPERATIONS = (
+    Operation(
+        "binary_cross_entropy", (Argument("probabilities", "probability"), _LABELS), "elementwise", _from_probabilities,
+        lambda inputs, exact, r: from_probabilities_error(inputs["probabilities"], inputs["labels"], exact, r),
+        "−y log p − (1 − y) log(1 − p)", "standard model, term by term",
+        gradient=_from_probabilities_gradient, gradient_bound=_from_probabilities_gradient_bound, range=_POSITIVE,
+    ),
+    Operation(
+        "binary_cross_entropy_with_logits", _LOGITS, "elementwise", _with_logits,
+        lambda inputs, exact, r: with_logits_error(inputs["logits"], inputs["labels"], exact, r),
+        "y softplus(−x) + (1 − y) softplus(x)", "standard model on max(x, 0) − x y + log1p(e^−|x|) and on −y log σ(x) − (1−y) log σ(−x)",
+        gradient=_with_logits_gradient,
+        gradient_bound=lambda inputs, exact, r: (with_logits_gradient_error(inputs["logits"], inputs["labels"], r),),
+        range=_POSITIVE, critical=_EXTREMES,
+    ),
+    Operation(
+        "weighted_binary_cross_entropy_with_logits", (*_LOGITS, Argument("pos_weight", "weight", differentiable=False)), "elementwise",
+        _weighted, _weighted_bound, "q y softplus(−x) + (1 − y) softplus(x)",
+        "standard model on (1 − y) x + l (log1p(e^−|x|) + max(−x, 0)), l = 1 + (q − 1) y",
+        gradient=_weighted_gradient, gradient_bound=_weighted_gradient_bound, critical=_EXTREMES,
+    ),
+    Operation(
+        "binary_focal_cross_entropy", (Argument("logits"), Argument("labels", "hard", differentiable=False)), "elementwise", _focal,
+        _focal_bound, "α_t (1 − p_t)^γ (−log p_t)", "Lin et al., arXiv:1708.02002, equation 5; standard model, factor by factor",
+        gradient=_focal_gradient, gradient_bound=_focal_gradient_bound, options={"gamma": 2.0, "alpha": 0.25}, range=_POSITIVE,
+        critical=_EXTREMES,
+    ),
+    Operation(
+        "sigmoid_squared_error", _LOGITS, "elementwise", _squared, _squared_bound, "(σ(x) − y)²", "standard model, factor by factor",
+        gradient=_squared_gradient, gradient_bound=_squared_gradient_bound, range=(0.0, 1.0), critical=_EXTREMES,
+    ),
+)  # fmt: skip

@@ -1,0 +1,146 @@
+"""Losses over classes: one for each row, unreduced.
+
+Cross-entropy from probabilities is that of the distribution proportional to them, −Σ y_i log(p_i / Σ p_j): Keras documents the scaling,
+and for rows that sum to 1 it changes nothing.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from suite.floats import Floats
+from suite.model import Argument, Operation
+from suite.operations.bounds import Inputs, Row, Rounding
+from suite.operations.softmax import Balls, log_softmax_balls, p_rest, probability_error, softmax_balls
+
+_LABELS = Argument("labels", "distribution", differentiable=False, rows=True)
+_INDEX = Argument("labels", "index", differentiable=False)
+_LOGITS = Argument("logits", rows=True)
+_PROBABILITIES = Argument("probabilities", "probability", rows=True)
+_OPTIONAL = ("axis", "where")
+
+
+def _soft(logits: Balls, labels: Balls) -> Any:
+    return sum(-y * l for y, l in zip(labels, log_softmax_balls(logits), strict=True) if y != 0) + logits[0] * 0
+
+
+def _soft_gradient(logits: Balls, labels: Balls) -> list[Balls]:
+    """p_i Σ y − y_i, written p_i (Σ y − y_i) − y_i (1 − p_i): no cancellation for one-hot labels."""
+    p = softmax_balls(logits)
+    total = sum(labels)
+    return [[p_i * (total - y) - (y * p_rest(p, i) if y != 0 else y) for i, (p_i, y) in enumerate(zip(p, labels, strict=True))]]
+
+
+def one_hot(index: int, classes: int, zero: Any) -> Balls:
+    """The row of labels that the index stands for."""
+    return [zero + (1 if i == index else 0) for i in range(classes)]
+
+
+def _sparse(logits: Balls, index: int) -> Any:
+    return _soft(logits, one_hot(index, len(logits), logits[0] * 0))
+
+
+def _sparse_gradient(logits: Balls, index: int) -> list[Balls]:
+    return _soft_gradient(logits, one_hot(index, len(logits), logits[0] * 0))
+
+
+def _labels(inputs: Inputs, like: Floats) -> Floats:
+    """Labels as rows, whichever way they came."""
+    labels = inputs["labels"]
+    return np.asarray(labels if labels.ndim == like.ndim else (np.arange(like.shape[-1]) == labels[..., None]).astype(np.float64))
+
+
+def _logits_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """Σ y_i (−log p_i): the error of each log_softmax, the products and the sum; an index adds nothing."""
+    row = Row.of(inputs["logits"], inputs.get("where"))
+    y = _labels(inputs, row.p)
+    log_p = -row.depth - row.log_sum
+    return np.asarray((np.abs(y) * (row.log_softmax_error(log_p, r) + r.grow(row.terms * r.u) * np.abs(log_p))).sum(axis=-1))
+
+
+def _logits_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """p_i Σ y − y_i."""
+    row = Row.of(inputs["logits"], inputs.get("where"))
+    y = np.abs(_labels(inputs, row.p))
+    total = y.sum(axis=-1, keepdims=True)
+    return (np.asarray(total * (probability_error(row, r) + r.grow((row.terms + 2.0) * r.u) * row.p) + 2.0 * r.u * y),)
+
+
+def _normalised(p: Balls) -> Balls:
+    total = sum(p)
+    return [q / total for q in p]
+
+
+def _from_probabilities(p: Balls, labels: Balls) -> Any:
+    return sum(-y * q.log() for y, q in zip(labels, _normalised(p), strict=True) if y != 0) + p[0] * 0
+
+
+def _from_probabilities_gradient(p: Balls, labels: Balls) -> list[Balls]:
+    """Σ y / Σ p − y_i / p_i; for one-hot labels the class's own entry is −(Σ p − p_i) / (p_i Σ p)."""
+    mass, total = sum(labels), sum(p)
+    return [[(mass - y) / total - (y * p_rest(p, i) / (q * total) if y != 0 else y) for i, (q, y) in enumerate(zip(p, labels, strict=True))]]
+
+
+def _sparse_from_probabilities(p: Balls, index: int) -> Any:
+    return _from_probabilities(p, one_hot(index, len(p), p[0] * 0))
+
+
+def _sparse_from_probabilities_gradient(p: Balls, index: int) -> list[Balls]:
+    return _from_probabilities_gradient(p, one_hot(index, len(p), p[0] * 0))
+
+
+def _log_error(inputs: Inputs, r: Rounding) -> tuple[Floats, Floats, Floats, Row]:
+    """log(p_i / Σ p), its error, y, and the row: by division and log, or as log_softmax of log p, whichever is larger."""
+    p = inputs["probabilities"]
+    logs = np.log(p)
+    row = Row.of(logs)
+    y = _labels(inputs, p)
+    log_p = -row.depth - row.log_sum
+    inherited = r.relative("log") * (np.abs(logs) + (row.p * np.abs(logs)).sum(axis=-1, keepdims=True))
+    error = row.log_softmax_error(log_p, r) + inherited + r.relative("log") * np.abs(log_p) + r.u
+    return log_p, np.asarray(error), y, row
+
+
+def _probabilities_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    log_p, error, y, row = _log_error(inputs, r)
+    return np.asarray((np.abs(y) * (error + r.grow(row.terms * r.u) * np.abs(log_p))).sum(axis=-1))
+
+
+def _probabilities_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """The two terms of the derivative, each with the error of the sum and its own roundings, or (softmax(log p) − y)/p."""
+    log_p, error, y, row = _log_error(inputs, r)
+    p = inputs["probabilities"]
+    mass, total = np.abs(y).sum(axis=-1, keepdims=True), p.sum(axis=-1, keepdims=True)
+    quotient = r.grow((2.0 * row.terms + 6.0) * r.u) * (np.abs(y) / p + mass / total)
+    from_logs = (mass * row.p * r.grow(error + r.relative("exp")) + 3.0 * r.u * (mass * row.p + np.abs(y))) / p
+    return (np.asarray(np.maximum(quotient, from_logs)),)
+
+
+_FROM_LOGITS = "log_softmax's bound (Blanchard, Higham & Higham 2021, section 4) under the labels' weighted sum"
+_FROM_PROBABILITIES = "standard model on log(p/Σp), and on log_softmax(log p)"
+
+OPERATIONS = (
+    Operation(
+        "categorical_cross_entropy", (_PROBABILITIES, _LABELS), "scalar", _from_probabilities, _probabilities_bound,
+        "−Σ y_i log(p_i/Σp)", _FROM_PROBABILITIES,
+        gradient=_from_probabilities_gradient, gradient_bound=_probabilities_gradient_bound, optional=("axis",), range=(0.0, inf),
+    ),
+    Operation(
+        "sparse_categorical_cross_entropy", (_PROBABILITIES, _INDEX), "scalar", _sparse_from_probabilities, _probabilities_bound,
+        "−log(p_k/Σp)", _FROM_PROBABILITIES,
+        gradient=_sparse_from_probabilities_gradient, gradient_bound=_probabilities_gradient_bound, optional=("axis",), range=(0.0, inf),
+    ),
+    Operation(
+        "softmax_cross_entropy_with_logits", (_LOGITS, _LABELS), "scalar", _soft, _logits_bound,
+        "−Σ y_i log softmax(x)_i", _FROM_LOGITS,
+        gradient=_soft_gradient, gradient_bound=_logits_gradient_bound, optional=_OPTIONAL, range=(0.0, inf),
+    ),
+    Operation(
+        "sparse_softmax_cross_entropy_with_logits", (_LOGITS, _INDEX), "scalar", _sparse, _logits_bound,
+        "−log softmax(x)_k", _FROM_LOGITS,
+        gradient=_sparse_gradient, gradient_bound=_logits_gradient_bound, optional=_OPTIONAL, range=(0.0, inf),
+    ),
+)  # fmt: skip

@@ -1,0 +1,84 @@
+"""The building blocks: exp, expm1, log, log1p, tanh."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from suite.floats import Floats
+from suite.model import Argument, Operation
+from suite.operations.bounds import Inputs, Rounding
+
+SOURCE = "ISO C17, annex F (special values); The OpenCL C Specification 3.0, relative error as ULPs (bound)"
+_X = (Argument("x"),)
+
+
+def exp_ball(x: Any) -> Any:
+    """e^x; arguments so far out that every format over- or underflows are pulled in to where ball arithmetic stays finite."""
+    return min(max(x, x * 0 - 20000), x * 0 + 20000).exp()
+
+
+def _sech_squared(x: Any) -> Any:
+    """tanh' = 1/cosh², by e^−2|x| alone."""
+    e = exp_ball(-2 * abs(x))
+    return 4 * e / (1 + e) ** 2
+
+
+def _bound(function: str) -> Any:
+    def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        return r.in_ulps(function, exact)
+
+    return bound
+
+
+def _exp_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    return (r.in_ulps("exp", exact),)
+
+
+def _expm1_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """Either e^x, or (e^x − 1) + 1 from the value."""
+    return (r.relative("exp") * exact + r.relative("expm1") * np.abs(np.expm1(inputs["x"])) + r.u * exact,)
+
+
+def _reciprocal_bound(roundings: float) -> Any:
+    def bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+        return (r.grow(roundings * r.u) * np.abs(exact),)
+
+    return bound
+
+
+def _tanh_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """1 − y², or (1 − y)(1 + y), from the value y: twice its error, and what either form rounds."""
+    square = np.tanh(inputs["x"]) ** 2
+    return (r.grow(2.0 * r.relative("tanh") + r.u) * square + r.grow(3.0 * r.u) * exact,)
+
+
+OPERATIONS = (
+    Operation(
+        "exp", _X, "elementwise", exp_ball, _bound("exp"), "e^x", SOURCE,
+        gradient=lambda x: [exp_ball(x)], gradient_bound=_exp_gradient_bound,
+        special={inf: inf, -inf: 0.0}, range=(0.0, inf),
+    ),
+    Operation(
+        "expm1", _X, "elementwise", lambda x: x.expm1() if x < 1 else exp_ball(x) - 1, _bound("expm1"), "e^x − 1", SOURCE,
+        gradient=lambda x: [exp_ball(x)], gradient_bound=_expm1_gradient_bound,
+        special={inf: inf, -inf: -1.0}, range=(-1.0, inf),
+    ),
+    Operation(
+        "log", _X, "elementwise", lambda x: x.log(), _bound("log"), "log x", SOURCE,
+        gradient=lambda x: [1 / x], gradient_bound=_reciprocal_bound(1.0),
+        special={inf: inf, 0.0: -inf}, domain=(0.0, inf), critical=(1.0,),
+    ),
+    Operation(
+        "log1p", _X, "elementwise", lambda x: x.log1p(), _bound("log1p"), "log(1 + x)", SOURCE,
+        gradient=lambda x: [1 / (1 + x)], gradient_bound=_reciprocal_bound(2.0),
+        special={inf: inf, -1.0: -inf}, domain=(-1.0, inf), critical=(-1.0, 1.0),
+    ),
+    Operation(
+        "tanh", _X, "elementwise", lambda x: min(max(x, x * 0 - 20000), x * 0 + 20000).tanh(), _bound("tanh"), "tanh x", SOURCE,
+        gradient=lambda x: [_sech_squared(x)], gradient_bound=_tanh_gradient_bound,
+        special={inf: 1.0, -inf: -1.0}, range=(-1.0, 1.0), critical=(4.97, 9.01, 18.71),
+    ),
+)  # fmt: skip

@@ -1,0 +1,92 @@
+"""sigmoid, log_sigmoid, softplus, relu."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from suite.floats import Floats
+from suite.model import Argument, Operation
+from suite.operations.bounds import Inputs, Rounding, exp_difference, logistic, sigmoid_error, softplus, softplus_error
+
+_X = (Argument("x"),)
+_SATURATION = (2.0, 5.0, 8.3, 10.0, 11.1, 16.64, 20.0, 34.0, 36.74, 37.43, 87.34, 88.72, 103.28, 709.78, 745.13)
+"""Where formulas change: a sigmoid's 1 − σ rounds to 0 (8.3, 16.64, 36.74), exp over- or underflows, in the four dtypes."""
+_BOTH_SIDES = tuple(s * x for x in _SATURATION for s in (1.0, -1.0))
+
+
+def sigmoid_ball(x: Any) -> Any:
+    """σ(x) without cancellation or overflow: e^−|x| only."""
+    return 1 / (1 + (-x).exp()) if x >= 0 else (e := x.exp()) / (1 + e)
+
+
+def softplus_ball(x: Any) -> Any:
+    """log(1 + e^x) without cancellation."""
+    return x + (-x).exp().log1p() if x >= 0 else x.exp().log1p()
+
+
+def _sigmoid_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    return sigmoid_error(inputs["x"], r)
+
+
+def sigmoid_gradient_error(x: Floats, r: Rounding) -> Floats:
+    """s(1 − s) from the value s: the error of s enters both factors, the difference and the product round."""
+    return np.asarray(sigmoid_error(x, r) + r.grow(2.0 * r.u) * logistic(x) * logistic(-x))
+
+
+def softplus_gradient_error(x: Floats, r: Rounding) -> Floats:
+    """Either σ(x), or exp(x − softplus(x)) from the value."""
+    from_value = exp_difference(x - softplus(x), softplus_error(x, r), r)
+    return np.asarray(logistic(x) * from_value + sigmoid_error(x, r))
+
+
+def _softplus_bound(sign: float) -> Any:
+    def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        return softplus_error(sign * inputs["x"], r)
+
+    return bound
+
+
+def _softplus_gradient_bound(sign: float) -> Any:
+    def bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+        return (softplus_gradient_error(sign * inputs["x"], r),)
+
+    return bound
+
+
+def _relu_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    return (np.zeros_like(exact),)
+
+
+def _relu_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    return np.zeros_like(exact)
+
+
+OPERATIONS = (
+    Operation(
+        "sigmoid", _X, "elementwise", sigmoid_ball, _sigmoid_bound, "σ(x) = 1/(1 + e^−x)",
+        "standard model on 1/(1 + e^−x), relative in both tails",
+        gradient=lambda x: [sigmoid_ball(x) * sigmoid_ball(-x)],
+        gradient_bound=lambda inputs, exact, r: (sigmoid_gradient_error(inputs["x"], r),),
+        special={inf: 1.0, -inf: 0.0}, range=(0.0, 1.0), critical=_BOTH_SIDES,
+    ),
+    Operation(
+        "log_sigmoid", _X, "elementwise", lambda x: -softplus_ball(-x), _softplus_bound(-1.0), "log σ(x) = −softplus(−x)",
+        "standard model on min(x, 0) − log1p(e^−|x|)",
+        gradient=lambda x: [sigmoid_ball(-x)], gradient_bound=_softplus_gradient_bound(-1.0),
+        special={inf: 0.0, -inf: -inf}, range=(-inf, 0.0), critical=_BOTH_SIDES,
+    ),
+    Operation(
+        "softplus", _X, "elementwise", softplus_ball, _softplus_bound(1.0), "softplus(x) = log(1 + e^x)",
+        "standard model on max(x, 0) + log1p(e^−|x|)",
+        gradient=lambda x: [sigmoid_ball(x)], gradient_bound=_softplus_gradient_bound(1.0),
+        special={inf: inf, -inf: 0.0}, range=(0.0, inf), critical=_BOTH_SIDES,
+    ),
+    Operation(
+        "relu", _X, "elementwise", lambda x: x if x > 0 else x * 0, _relu_bound, "max(x, 0)", "exact: a comparison",
+        gradient=lambda x: [x * 0 + 1 if x > 0 else x * 0], gradient_bound=_relu_gradient_bound,
+        special={inf: inf, -inf: 0.0}, kinks=(0.0,), range=(0.0, inf), rounds=False,
+    ),
+)  # fmt: skip

@@ -1,0 +1,366 @@
+"""The pytest plugin: options, the selection of cases, records while the run goes, the report at its end."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from suite import records
+from suite.backends import backends
+from suite.checks import Check, checks
+from suite.floats import FORMATS
+from suite.judging import Outcome, judge
+from suite.limitations import LimitationsError
+from suite.model import Case, Record
+from suite.operations import operations
+from suite.processes import Absent, Processes, WorkerError
+from suite import timing
+from suite.workloads import Cell
+from suite.session import PROFILES, Session, all_cases, fitting, in_thin_profile, load_limitations, machine_facts
+
+FAMILIES = ("stability", "equivalence", "vanishing")
+ROOT = Path(__file__).resolve().parent.parent
+_STATE = pytest.StashKey["State"]()
+
+for _name, _profile in PROFILES.items():
+    settings.register_profile(_name, max_examples=_profile.max_examples, deadline=None, print_blob=True)
+settings.load_profile("quick")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The suite's options; every one may be repeated or take a list with commas."""
+    group = parser.getgroup("logitbench", "what is checked and timed (repeat an option, or separate by commas)")
+    group.addoption("--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes")
+    group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
+    group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
+    group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
+    group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
+    group.addoption("--no-report", action="store_true", help="write no results and no report")
+    group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
+    group.addoption("--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options select."""
+
+    backends: tuple[tuple[str, str], ...]
+    operations: tuple[str, ...]
+    dtypes: tuple[str, ...]
+
+    @property
+    def narrow(self) -> bool:
+        """Whether single cases are asked for, so that a profile must not leave any of them out."""
+        return bool(self.operations or self.dtypes or any(mode for _, mode in self.backends))
+
+    def __contains__(self, case: Case) -> bool:
+        named = not self.backends or any(case.backend == b and mode in ("", case.mode) for b, mode in self.backends)
+        return named and (not self.operations or case.operation in self.operations) and (not self.dtypes or case.dtype in self.dtypes)
+
+
+@dataclass
+class State:
+    """What a session keeps between hooks."""
+
+    selection: Selection
+    device: str
+    seed: int
+    run: str
+    process: str
+    directory: Path | None
+    profile: str
+    time_limit: float
+    writer: records.Writer | None = None
+    session: Session | None = None
+    finished: int = 0
+    environments: set[str] = field(default_factory=set)
+    absent: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    report: Path | None = None
+
+    def takes(self, case: Case) -> bool:
+        """Whether the profile takes a selected case."""
+        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_profile(case)
+
+    def start(self, config: pytest.Config, selected: int) -> None:
+        """Opens the result file."""
+        if self.directory is None:
+            return
+        self.writer = records.Writer(self.directory, self.run, self.process)
+        self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)  # type: ignore[list-item]
+        self.writer.environment("suite", "suite", machine_facts())
+
+    def environment(self, case: Case) -> str:
+        """The id of the case's environment; its facts are written once."""
+        assert self.session is not None
+        process = self.session.processes.of(case)
+        if process.name not in self.environments:
+            facts = self.session.facts(case)
+            self.environments.add(process.name)
+            if self.writer:
+                self.writer.environment(process.name, case.backend, facts)
+        return process.name
+
+    def keep(self, record: Record) -> None:
+        """Counts a record and writes it."""
+        self.counts[record.status] = self.counts.get(record.status, 0) + 1
+        if self.writer:
+            self.writer.record(record)
+
+    def note_absent(self, backend: str, reason: str, implementation: str = "", operation: str = "") -> None:
+        """Remembers, and writes once, what could not be measured."""
+        if (backend, implementation) not in self.absent:
+            self.absent[backend, implementation] = reason
+            if self.writer:
+                self.writer.absent(backend, reason, implementation, operation)
+
+
+def _names(config: pytest.Config, option: str, known: list[str]) -> tuple[str, ...]:
+    given = [n.strip() for value in config.getoption(option) or [] for n in value.split(",")]
+    for name in given:
+        if name not in known:
+            raise pytest.UsageError(f"--{option}: unknown {name!r}; known are {', '.join(known)}")
+    return tuple(given)
+
+
+def _selection(config: pytest.Config) -> Selection:
+    pairs = []
+    for value in config.getoption("backend") or []:
+        for part in value.split(","):
+            name, _, mode = part.strip().partition(":")
+            if name not in backends():
+                raise pytest.UsageError(f"--backend: unknown {name!r}; known are {', '.join(backends())}")
+            if mode and mode not in backends()[name].modes:
+                raise pytest.UsageError(f"--backend: {name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
+            pairs.append((name, mode))
+    return Selection(tuple(pairs), _names(config, "operation", list(operations())), _names(config, "dtype", list(FORMATS)))
+
+
+def _profile_name(config: pytest.Config) -> str:
+    name = config.getoption("hypothesis_profile", None) or "quick"
+    return name if name in PROFILES else "quick"
+
+
+def _seed(config: pytest.Config) -> int:
+    given = config.getoption("hypothesis_seed", None)
+    if given is None:
+        return random.SystemRandom().randrange(2**32)
+    if not str(given).isdigit():
+        raise pytest.UsageError(f"--hypothesis-seed: {given!r} is not allowed here; give a whole number, so that a run can be replayed")
+    return int(given)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Reads the options; a wrong one ends the session before anything runs."""
+    for family in FAMILIES:
+        config.addinivalue_line("markers", f"{family}: the checks of that family")
+    device = config.getoption("device")
+    if device not in ("cpu", "gpu"):
+        raise pytest.UsageError(f"--device: unknown {device!r}; known are cpu, gpu")
+    if config.getoption("report") and config.getoption("no_report"):
+        raise pytest.UsageError("--report and --no-report exclude each other")
+    handed = getattr(config, "workerinput", {}).get("logitbench", {})
+    directory = None if config.getoption("no_report") else Path(config.getoption("report") or ROOT / "reports").absolute()
+    config.stash[_STATE] = State(
+        selection=_selection(config),
+        device=device,
+        seed=handed.get("seed") if handed else _seed(config),
+        run=handed.get("run") or os.environ.get("LOGITBENCH_RUN") or records.new_run_id(),
+        process=os.environ.get("PYTEST_XDIST_WORKER", "main"),
+        directory=directory,
+        profile=_profile_name(config),
+        time_limit=config.getoption("time_limit"),
+    )
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Hands xdist's workers the run and the seed."""
+    state = node.config.stash[_STATE]
+    node.workerinput["logitbench"] = {"seed": state.seed, "run": state.run}
+
+
+pytest_configure_node = pytest.hookimpl(optionalhook=True)(pytest_configure_node)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The seed, first of all."""
+    state = config.stash[_STATE]
+    return f"logitbench: profile {state.profile}, replay the generated inputs with --hypothesis-seed={state.seed}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every check of the module's family with every selected case that it says anything about."""
+    if {"check", "case"} <= set(metafunc.fixturenames):
+        family = next((f for f in FAMILIES if metafunc.definition.get_closest_marker(f)), None)
+        state = metafunc.config.stash[_STATE]
+        cases = [c for c in all_cases(state.device) if c in state.selection and state.takes(c)]
+        pairs = [(k, c) for k in checks().values() if k.family == family for c in cases if fitting(k, c)]
+        ids = [f"{k.name}-{c.id}" for k, c in pairs]
+        groups = [pytest.mark.xdist_group(f"{c.backend}-{'x64' if c.dtype == 'float64' else 'x32'}") for _, c in pairs]
+        metafunc.parametrize("check,case", [pytest.param(k, c, marks=g) for (k, c), g in zip(pairs, groups, strict=True)], ids=ids)
+
+
+    if "cell" in metafunc.fixturenames:
+        state = metafunc.config.stash[_STATE]
+        everything = metafunc.config.getoption("all_workloads") or state.selection.narrow
+        found = [c for c in timing.cells(state.device, everything) if c.case in state.selection]
+        found.sort(key=lambda c: list(backends()).index(c.case.backend))
+        metafunc.parametrize("cell", found, ids=[c.id for c in found])
+
+
+def _work(items: list[pytest.Item]) -> Iterator[tuple[Check, Case]]:
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if isinstance(params.get("case"), Case) and "check" in params:
+            yield params["check"], params["case"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Opens the result file and announces all work to the frameworks' processes, once it is known that something will run."""
+    config = session.config
+    state = config.stash[_STATE]
+    relevant = [i for i in session.items if _is_ours(i) and not _is_empty(i)]
+    if not relevant and any(_is_ours(i) for i in session.items):
+        raise pytest.UsageError("nothing to run: no check and no timing fits what --backend, --operation, --dtype and -m select")
+    if config.option.collectonly or not relevant or _is_controller(config):
+        return
+    try:
+        known = load_limitations()
+    except LimitationsError as error:
+        raise pytest.UsageError(str(error)) from error
+    try:
+        state.start(config, len(relevant))
+    except records.ReportDirectoryError as error:
+        raise pytest.UsageError(f"--report: {error}") from error
+    processes = Processes(state.device, state.time_limit)
+    state.session = Session(processes, PROFILES[state.profile], state.seed, settings.default.max_examples, known)
+    work = list(_work(session.items))
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        state.session.announce(work)
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(m) for m in (*FAMILIES, "benchmark"))
+
+
+def _is_empty(item: pytest.Item) -> bool:
+    """Whether this is what pytest puts in place of a test without parameters."""
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return not any(isinstance(p, Case | Cell) for p in params.values())
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    """Whether xdist's workers run the tests."""
+    return bool(getattr(config.option, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+
+
+@pytest.fixture
+def judged(check: Check, case: Case, request: pytest.FixtureRequest) -> Outcome:
+    """The outcome of a check on a case, already on record; skips, with the reason, what is absent."""
+    state = request.config.stash[_STATE]
+    assert state.session is not None
+    environment = ""
+    try:
+        environment = state.environment(case)
+    except Absent as error:
+        state.note_absent(case.backend, str(error))
+        pytest.skip(f"{case.backend} is absent: {error}")
+    except WorkerError as error:
+        return Outcome(failures=[f"{case.backend} does not answer: {error}"])
+    outcome = judge(state.session, check, case, environment)
+    for record in outcome.records:
+        state.keep(record)
+    if outcome.absent:
+        state.note_absent(case.backend, outcome.absent, case.implementation, case.operation)
+        pytest.skip(outcome.absent)
+    return outcome
+
+
+class Timed:
+    """Times cells and keeps their records."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def run(self, cell: Cell, fixture: Any) -> float | None:
+        """Times a cell; returns the seconds of its first call. Skips, with the reason, what is absent."""
+        state = self._state
+        assert state.session is not None
+        case = cell.case
+        try:
+            environment = state.environment(case)
+            if reason := state.session.missing(case):
+                state.note_absent(case.backend, reason, case.implementation, case.operation)
+                pytest.skip(reason)
+            first = timing.run(cell, state.session.processes.of(case), fixture)
+        except Absent as error:
+            state.note_absent(case.backend, str(error))
+            pytest.skip(f"{case.backend} is absent: {error}")
+        except WorkerError as error:
+            state.keep(timing.failed(cell, str(error)))
+            raise
+        if record := timing.record(cell, fixture, first, environment):
+            state.keep(record)
+        return first
+
+
+@pytest.fixture
+def timed(request: pytest.FixtureRequest) -> Timed:
+    """What times cells."""
+    return Timed(request.config.stash[_STATE])
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Counts what has been run, so that a report can say what is missing."""
+    if _is_ours(item):
+        item.config.stash[_STATE].finished += 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Ends the workers, closes the result file, builds the report."""
+    config = session.config
+    state = config.stash.get(_STATE, None)
+    if state is None:
+        return
+    if state.session is not None:
+        state.session.processes.close()
+    asked = {b for b, _ in state.selection.backends}
+    if exitstatus == 0 and any(backend in asked and not implementation for backend, implementation in state.absent):
+        session.exitstatus = exitstatus = 1
+    if state.writer is not None:
+        state.writer.end(int(exitstatus), state.finished)
+        state.writer.close()
+    if state.directory is not None and "PYTEST_XDIST_WORKER" not in os.environ:
+        state.report = _build(state)
+
+
+def _build(state: State) -> Path | None:
+    assert state.directory is not None
+    files = sorted((state.directory / "results").glob(f"{state.run}-*.jsonl"))
+    if not files:
+        return None
+    from reports.html import build
+
+    return build(files, state.directory / "html")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was known, what was absent, where the report is."""
+    state = config.stash[_STATE]
+    if state.counts or state.absent or state.report:
+        terminalreporter.section("logitbench", sep="-")
+    if state.counts:
+        terminalreporter.write_line("records: " + ", ".join(f"{n} {status}" for status, n in sorted(state.counts.items())))
+    for (backend, implementation), reason in state.absent.items():
+        terminalreporter.write_line(f"absent: {backend}{' ' + implementation if implementation else ''}: {reason}")
+    if state.report:
+        terminalreporter.write_line(f"report: {state.report}")

@@ -1,0 +1,236 @@
+"""The suite's side of the frameworks' processes: one worker for each backend (and for JAX's 64-bit switch), started when first asked.
+
+Requests are answered in order of urgency: what a check waits for goes before what has only been announced (``prefetch``), so that all
+workers compile at once on all cores while the checks run. A worker that dies or hangs fails the request that it was at; the next
+request starts a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from suite import wire
+from suite.backends import backends
+from suite.model import Case
+
+Arrays = Mapping[str, NDArray[Any]]
+
+URGENT, ANNOUNCED = 0, 1
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class WorkerError(Exception):
+    """A request failed; the text is the framework's own error, or says how the process ended."""
+
+
+class Absent(Exception):
+    """The backend cannot be used in this environment; the text says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: a header and arrays, see :mod:`suite.worker`."""
+
+    header: Mapping[str, Any]
+    arrays: Arrays = field(default_factory=dict)
+
+
+class _Alarm:
+    """Kills a process when its time is up, and remembers that it did."""
+
+    def __init__(self, seconds: float, process: subprocess.Popen[bytes]) -> None:
+        self.rang = False
+        self._process = process
+        self._timer = threading.Timer(seconds, self._ring)
+        self._timer.start()
+
+    def _ring(self) -> None:
+        self.rang = True
+        self._process.kill()
+
+    def cancel(self) -> None:
+        """It has been in time."""
+        self._timer.cancel()
+
+
+class Process:
+    """One worker process and the thread that talks to it."""
+
+    def __init__(self, backend: str, device: str, x64: bool, time_limit: float) -> None:
+        self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
+        self._backend, self._device, self._x64, self._limit = backend, device, x64, time_limit
+        self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._absent = ""
+        self._log = tempfile.TemporaryFile()
+        self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request, urgency: int = URGENT) -> Future[wire.Message]:
+        """Queues a request; an announced one that is asked for urgently later moves up by :meth:`promote`."""
+        future: Future[wire.Message] = Future()
+        self._queue.put((urgency, next(self._order), request, future))
+        return future
+
+    def promote(self, request: Request, future: Future[wire.Message]) -> None:
+        """Puts an announced request in front; whoever comes first to its future serves it, the other entry is dropped."""
+        self._queue.put((URGENT, next(self._order), request, future))
+
+    def close(self) -> None:
+        """Ends the process; requests that are still waiting are cancelled."""
+        while not self._queue.empty():
+            try:
+                self._queue.get_nowait()[3].cancel()
+            except queue.Empty:
+                break
+        self._queue.put((URGENT - 1, next(self._order), None, Future()))
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+        self._thread.join(timeout=10)
+        if process is not None:
+            _close_pipes(process)
+        self._log.close()
+
+    def _serve(self) -> None:
+        while True:
+            _, _, request, future = self._queue.get()
+            if request is None:
+                return
+            if future.done() or not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._answer(request))
+            except Exception as error:
+                future.set_exception(error)
+
+    def _answer(self, request: Request) -> wire.Message:
+        process = self._start()
+        assert process.stdin is not None and process.stdout is not None
+        timer = _Alarm(self._limit, process)
+        try:
+            wire.send(process.stdin, request.header, request.arrays)
+            header, arrays = wire.receive(process.stdout)
+        except (EOFError, OSError) as error:
+            raise self._death(process, timer.rang) from error
+        finally:
+            timer.cancel()
+        if "error" in header:
+            raise WorkerError(header["error"])
+        return header, arrays
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._absent:
+            raise Absent(self._absent)
+        if self._process is not None:
+            return self._process
+        environment = {**os.environ, **backends()[self._backend].environment(self._device, self._x64), "PYTHONPATH": _python_path()}
+        command = [sys.executable, "-m", "suite.worker", self._backend, self._device]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
+        self._process = process
+        assert process.stdout is not None
+        timer = _Alarm(self._limit, process)
+        try:
+            header, _ = wire.receive(process.stdout)
+        except EOFError:
+            header = {"absent": f"its process ended while starting: {self._death(process, timer.rang)}"}
+        finally:
+            timer.cancel()
+        if "absent" in header:
+            self._absent = header["absent"]
+            raise Absent(self._absent)
+        return process
+
+    def _death(self, process: subprocess.Popen[bytes], hung: bool) -> WorkerError:
+        """What became of a process that does not answer; the next request starts another."""
+        process.kill()
+        status = process.wait()
+        _close_pipes(process)
+        self._process = None
+        if hung:
+            return WorkerError(f"the {self.name} process gave no answer within {self._limit:.0f} s and was stopped")
+        self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, self._log.tell() - 2000))
+        tail = self._log.read().decode(errors="replace").strip().splitlines()[-6:]
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return WorkerError("\n".join([f"the {self.name} process died with {how}", *tail]))
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    """Closes both ends; what could not be flushed to a dead process is dropped."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+class Processes:
+    """The workers of a session, by backend, device and 64-bit switch."""
+
+    def __init__(self, device: str = "cpu", time_limit: float = 300.0) -> None:
+        self.device = device
+        self.time_limit = time_limit
+        self._running: dict[tuple[str, bool], Process] = {}
+        self._descriptions: dict[tuple[str, bool], dict[str, Any]] = {}
+        self._announced: dict[Any, tuple[Request, Future[wire.Message]]] = {}
+
+    def of(self, case: Case) -> Process:
+        """The process that a case runs in."""
+        return self.process(case.backend, case.dtype == "float64" and backends()[case.backend].needs_x64)
+
+    def process(self, backend: str, x64: bool = False) -> Process:
+        """The worker of a backend, not yet started."""
+        key = (backend, x64)
+        if key not in self._running:
+            self._running[key] = Process(backend, self.device, x64, self.time_limit)
+        return self._running[key]
+
+    def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:
+        """``facts`` and ``missing`` of a backend; raises :class:`Absent` or :class:`WorkerError`."""
+        key = (backend, x64)
+        if key not in self._descriptions:
+            request = Request({"do": "describe"})
+            self._descriptions[key] = self.announce(("describe", key), self.process(backend, x64), request, URGENT).result()[0]
+        return self._descriptions[key]
+
+    def announce(self, key: Any, process: Process, request: Request, urgency: int = ANNOUNCED) -> Future[wire.Message]:
+        """Queues a request under a key, once; further calls with the key return the same future."""
+        if key not in self._announced:
+            self._announced[key] = (request, process.submit(request, urgency))
+        return self._announced[key][1]
+
+    def answer(self, key: Any, process: Process, request: Request) -> wire.Message:
+        """The answer to a request, announced before or not; waits for it."""
+        future = self.announce(key, process, request, URGENT)
+        if not future.done():
+            process.promote(*self._announced[key])
+        return future.result()
+
+    def close(self) -> None:
+        """Ends every worker."""
+        for process in self._running.values():
+            process.close()
+        self._running.clear()
+
+
+def _python_path() -> str:
+    inherited = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])
+
+

@@ -1,0 +1,82 @@
+"""Writing result files: JSON lines, one file for each process of a run, appended to while the run goes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from suite.model import RESULT_FORMAT, Record
+
+
+class ReportDirectoryError(Exception):
+    """The directory for results cannot be used; the text names it and why."""
+
+
+def new_run_id() -> str:
+    """Unique, sortable by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+class Writer:
+    """Appends to ``DIRECTORY/results/RUN-PROCESS.jsonl``; every line is on disk when a method returns."""
+
+    def __init__(self, directory: Path, run: str, process: str) -> None:
+        self.run = run
+        self._start = time.monotonic()
+        self.path = directory / "results" / f"{run}-{process}.jsonl"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: TextIO = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ReportDirectoryError(f"cannot write results under {directory}: {error.strerror or error}") from error
+
+    def begin(self, process: str, command: list[str], profile: str, seed: int, selected: int) -> None:
+        """The run's first line."""
+        self.line(
+            kind="run", format=RESULT_FORMAT, run=self.run, process=process, started=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command, profile=profile, seed=seed, selected=selected,
+        )  # fmt: skip
+
+    def environment(self, identifier: str, backend: str, facts: Mapping[str, str]) -> None:
+        """Facts that change numerics or time, before the first record that refers to them."""
+        self.line(kind="environment", id=identifier, backend=backend, facts=dict(facts))
+
+    def absent(self, backend: str, reason: str, implementation: str = "", operation: str = "") -> None:
+        """Something that was not measured, and why."""
+        self.line(kind="absent", backend=backend, implementation=implementation, operation=operation, reason=reason)
+
+    def record(self, record: Record) -> None:
+        """One measured fact."""
+        self.line(**record.to_json())
+
+    def end(self, exit_status: int, finished: int) -> None:
+        """The run's last line; a file without it is of an interrupted run."""
+        self.line(kind="end", run=self.run, exit=exit_status, seconds=round(time.monotonic() - self._start, 3), finished=finished)
+
+    def line(self, **data: Any) -> None:
+        """Any line; NaN and infinities, which JSON lacks, become strings."""
+        self._file.write(json.dumps(_finite(data), ensure_ascii=False, allow_nan=False) + "\n")
+        self._file.flush()
+        if data["kind"] in ("run", "end"):
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float) and not math.isfinite(data):
+        return repr(data)
+    if isinstance(data, dict):
+        return {k: _finite(v) for k, v in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(v) for v in data]
+    return data

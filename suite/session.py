@@ -1,0 +1,322 @@
+"""One run: which cases, on which inputs, through which processes; judging a case; what is announced ahead."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite import inputs, limitations
+from suite.backends import backends
+from suite.checks import Check, checks
+from suite.checks.base import Subject, Verdict
+from suite.checks.laws import plant_nan
+from suite.floats import FORMATS, Floats
+from suite.inputs import Batch
+from suite.model import Case, Implementation, Limitation, Operation
+from suite.operations import operations
+from suite.operations.bounds import Rounding
+from suite.processes import Processes, Request
+
+LIMITATIONS = Path(__file__).resolve().parent.parent / "fixtures" / "limitations.toml"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How deep a run goes: shapes ``(B, n)`` of rows, and the dtypes that masks, weights and other axes are checked at.
+
+    The number of generated blocks is Hypothesis' own ``max_examples``. A ``thin`` profile takes the canonical implementations at
+    float32 in every mode and at each other dtype in one mode, the other implementations at float32 in one mode, and masks, weights
+    and axes in one mode; that mode goes round from operation to operation and from dtype to dtype.
+    """
+
+    rows: tuple[tuple[int, int], ...]
+    form_dtypes: tuple[str, ...]
+    max_examples: int
+    thin: bool = False
+
+
+PROFILES = {
+    "quick": Profile(((32, 9),), ("float32",), 6, thin=True),
+    "ci": Profile(((32, 9),), ("float32", "bfloat16"), 20),
+    "nightly": Profile(((32, 9), (64, 1), (64, 4), (32, 7), (32, 8), (8, 64), (8, 120), (8, 1023)), tuple(FORMATS), 100),
+}
+
+
+@cache
+def implementations() -> dict[tuple[str, str, str], Implementation]:
+    """Every implementation by backend, operation and name."""
+    return {(i.backend, i.operation, i.name): i for b in backends().values() for i in b.implementations}
+
+
+def all_cases(device: str = "cpu") -> Iterator[Case]:
+    """Every case that the tables name, operation by operation so that all backends have work from the start."""
+    for operation in operations():
+        for backend in backends().values():
+            for found in backend.implementations:
+                if found.operation != operation:
+                    continue
+                for mode in backend.modes:
+                    for dtype in backend.dtypes:
+                        if dtype in found.dtypes:
+                            yield Case(operation, backend.name, found.name, mode, dtype, device)
+
+
+def canonical(backend: str, operation: str) -> Implementation | None:
+    """The first implementation in the backend's table: the API that most people use."""
+    return next((i for i in backends()[backend].implementations if i.operation == operation), None)
+
+
+def in_thin_profile(case: Case) -> bool:
+    """Whether a thin profile takes the case."""
+    first = canonical(case.backend, case.operation)
+    is_canonical = first is not None and case.implementation == first.name
+    if is_canonical and case.dtype == "float32":
+        return True
+    return (is_canonical or case.dtype == "float32") and _in_turn(case)
+
+
+def _in_turn(case: Case) -> bool:
+    """Whether the case's mode is the one that a thin profile takes for its operation and dtype."""
+    modes = backends()[case.backend].modes
+    turn = list(operations()).index(case.operation) + list(FORMATS).index(case.dtype)
+    return case.mode == modes[turn % len(modes)]
+
+
+def fitting(check: Check, case: Case) -> bool:
+    """Whether the check says anything about the case."""
+    backend = backends()[case.backend]
+    available = {i.operation for i in backend.implementations if case.dtype in i.dtypes}
+    return check.fits(operations()[case.operation], backend.has_gradient, available)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One verdict with what is left of it once the limitations' regions are taken out."""
+
+    batch: Batch
+    verdict: Verdict
+    judged: NDArray[np.bool_]
+
+    @property
+    def violated(self) -> NDArray[np.bool_]:
+        """Elements that fail without being known to."""
+        return self.judged & self.verdict.violated
+
+    @cached_property
+    def worst(self) -> tuple[int, ...] | None:
+        """Where the score is largest; among equals the first."""
+        if not self.judged.any():
+            return None
+        score = np.where(self.judged, np.where(np.isnan(self.verdict.score), np.inf, self.verdict.score), -1.0)
+        return tuple(int(i) for i in np.unravel_index(int(np.argmax(score)), score.shape))
+
+    @property
+    def score(self) -> float:
+        """The largest score."""
+        return 0.0 if self.worst is None else float(self.verdict.score[self.worst])
+
+    def example(self) -> dict[str, Any]:
+        """The worst example's inputs, one entry of each array."""
+        assert self.worst is not None
+        return {name: array[self.worst[0]] for name, array in self.batch.flat().items()}
+
+
+@dataclass
+class Session:
+    """Everything that a run shares."""
+
+    processes: Processes
+    profile: Profile
+    seed: int
+    examples: int
+    known: tuple[Limitation, ...] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        self._batches: dict[tuple[str, str, tuple[int, int]], tuple[Batch, ...]] = {}
+
+    def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
+        """The boundary grid and the generated blocks, the same for every implementation."""
+        elementwise = not any(a.rows for a in operation.arguments)
+        key = (operation.name, dtype, (0, 0) if elementwise else rows)
+        if key not in self._batches:
+            fmt = FORMATS[dtype]
+            generated = inputs.generate(operation, fmt, rows, self.examples, self.seed)
+            self._batches[key] = (inputs.grid(operation, fmt, rows), generated)
+        return self._batches[key]
+
+    def inputs_for(self, check: Check, case: Case) -> list[Batch]:
+        """The batches that a check judges a case on."""
+        operation = operations()[case.operation]
+        implementation = implementations()[case.backend, case.operation, case.implementation]
+        shapes = self.profile.rows if any(a.rows for a in operation.arguments) else self.profile.rows[:1]
+        if operation.name == "masked_mean":
+            shapes = tuple(s for s in shapes if s[1] > 1)
+        found: list[Batch] = []
+        for rows in shapes:
+            grid, generated = self.batches(operation, case.dtype, rows)
+            found += [grid] if check.name == "nan_propagates" else [grid, generated]
+            with_forms = check.forms and case.dtype in self.profile.form_dtypes and (_in_turn(case) or not self.profile.thin)
+            if with_forms and rows == shapes[0]:
+                found += [
+                    inputs.with_form(grid, operation, FORMATS[case.dtype], form)
+                    for form in inputs.FORMS[1:]
+                    if set(form.needs) <= set(implementation.accepts) & set(operation.optional)
+                ]
+        return found
+
+    # Asking the workers
+
+    def _request(self, case: Case, batch: Batch, gradient: bool) -> tuple[Any, Request]:
+        operation = operations()[case.operation]
+        positional = [a.name for a in operation.arguments]
+        options: dict[str, Any] = dict(operation.options)
+        arrays = dict(batch.arrays)
+        if batch.form.axis == 0:
+            options["axis"] = 0
+            arrays = {n: a.swapaxes(1, 2) if a.ndim == 3 else a for n, a in arrays.items()}
+        cotangent = arrays.pop("cotangent", None)
+        names = [*positional, *batch.form.extra]
+        wrt = [positional.index(n) for n in operation.differentiable] if gradient else []
+        if gradient:
+            first = arrays[positional[0]]
+            reduced = first.shape[:1] + first.shape[2 if batch.form.axis == 0 else 1 :][: first.ndim - 2]
+            shape = reduced if operation.shape == "scalar" else first.shape
+            arrays["cotangent"] = np.ones(shape) if cotangent is None else cotangent
+        header = {
+            "do": "evaluate", "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "dtype": case.dtype,
+            "arrays": names, "positional": len(positional), "options": options, "gradient": wrt, "blocks": batch.blocks,
+        }  # fmt: skip
+        return (case, batch.key, gradient), Request(header, arrays)
+
+    def evaluate(self, case: Case, batch: Batch, gradient: bool) -> Mapping[str, Floats]:
+        """What the implementation returns, in the batch's layout."""
+        key, request = self._request(case, batch, gradient)
+        _, arrays = self.processes.answer(key, self.processes.of(case), request)
+        if batch.form.axis == 0:
+            return {n: a.swapaxes(1, 2) if a.ndim == 3 else a for n, a in arrays.items()}
+        return arrays
+
+    def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
+        """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
+        always = [replace(entry, releases={}) for entry in self.known]
+        for check, case in work:
+            process = self.processes.of(case)
+            witnesses = [self._witness_batch(case, e) for e in limitations.matching(always, case, check.name, {})]
+            for batch in (*self.inputs_for(check, case), *witnesses):
+                for key, request in self._announcements(check, case, batch):
+                    self.processes.announce(key, process, request)
+
+    def _announcements(self, check: Check, case: Case, batch: Batch) -> Iterator[tuple[Any, Request]]:
+        yield self._request(case, batch, check.needs_gradient)
+        if check.name == "nan_propagates":
+            yield self._request(case, plant_nan(batch, operations()[case.operation])[0], False)
+
+    def facts(self, case: Case) -> Mapping[str, str]:
+        """What the case's process says of itself."""
+        x64 = case.dtype == "float64" and backends()[case.backend].needs_x64
+        facts: Mapping[str, str] = self.processes.describe(case.backend, x64)["facts"]
+        return facts
+
+    def missing(self, case: Case) -> str:
+        """Why the installed release lacks the implementation; empty if it has it."""
+        x64 = case.dtype == "float64" and backends()[case.backend].needs_x64
+        reason: str = self.processes.describe(case.backend, x64)["missing"].get(f"{case.operation} {case.implementation}", "")
+        return reason
+
+    def subject(self, case: Case) -> Subject:
+        """The case as checks see it."""
+        backend = backends()[case.backend]
+
+        def peer(name: str) -> Subject | None:
+            other = canonical(case.backend, name)
+            if other is None or case.dtype not in other.dtypes:
+                return None
+            twin = replace(case, operation=name, implementation=other.name)
+            return None if self.missing(twin) else self.subject(twin)
+
+        flushes = self.facts(case).get(f"flushes {case.mode} {case.dtype}", "nothing") != "nothing"
+        return Subject(
+            operations()[case.operation],
+            Rounding(FORMATS[case.dtype], flushes),
+            lambda batch, gradient: self.evaluate(case, batch, gradient),
+            backend.has_gradient,
+            peer,
+        )
+
+    # Judging
+
+    def limitations(self, check: Check, case: Case) -> list[Limitation]:
+        """The known failures of a case under a check."""
+        return limitations.matching(self.known, case, check.name, self.facts(case))
+
+    def _run(self, check: Check, case: Case, batch: Batch) -> list[Verdict]:
+        """The check's verdicts; overflow, NaN and division by zero are what it is about, so NumPy does not warn of them."""
+        with np.errstate(all="ignore"):
+            return check.run(self.subject(case), batch)
+
+    def judge(self, check: Check, case: Case, batch: Batch, known: list[Limitation]) -> list[Judgement]:
+        """The check's verdicts on one batch, known regions taken out."""
+        found = []
+        operation = operations()[case.operation]
+        for verdict in self._run(check, case, batch):
+            judged = verdict.judged.copy()
+            for entry in known:
+                known_here = limitations.region(entry, operation, FORMATS[case.dtype], batch, judged.shape)
+                judged &= ~(known_here & (verdict.score <= entry.ceiling))
+            found.append(Judgement(batch, verdict, judged))
+        return found
+
+    def _witness_batch(self, case: Case, entry: Limitation) -> Batch:
+        operation = operations()[case.operation]
+        return limitations.witness(entry, operation, case.dtype, inputs.block_shape(operation, self.profile.rows[0]))
+
+    def witness(self, check: Check, case: Case, entry: Limitation) -> Judgement | None:
+        """The check's verdict on an entry's witness if it fails there, else None: the entry has had its day."""
+        batch = self._witness_batch(case, entry)
+        for verdict in self._run(check, case, batch):
+            if verdict.violated.any():
+                return Judgement(batch, verdict, verdict.judged)
+        return None
+
+
+def load_limitations(path: Path = LIMITATIONS) -> tuple[Limitation, ...]:
+    """The known failures; an entry that speaks of no case of any backend is an error."""
+    known = limitations.load(path, checks(), operations())
+    cases = list(all_cases())
+    for entry in known:
+        anywhere = replace(entry, releases={})
+        pairs = ((case, check) for case in cases if case.operation == entry.operation for check in checks().values())
+        if not any(fitting(check, case) and limitations.matching([anywhere], case, check.name, {}) for case, check in pairs):
+            raise limitations.LimitationsError(f"{path}: {entry.id}: matches no case; look at its operation, implementation, mode and dtype")
+    return known
+
+
+def machine_facts() -> dict[str, str]:
+    """Facts of this machine that change numerics or time."""
+    facts = {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}", "machine": platform.machine()}
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        facts["cpu"] = platform.processor() or "unknown"
+    else:
+        lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        values = {k.strip(): v.strip() for k, v in lines.items()}
+        facts["cpu"] = values.get("model name", "unknown")
+        wanted = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16")
+        flags = values.get("flags", values.get("Features", "")).split()
+        facts["vector extensions"] = " ".join(sorted(f for f in flags if f.startswith(wanted)))
+
+    facts["cpus"] = str(os.cpu_count())
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"):
+        facts[name] = os.environ.get(name, "")
+    return facts
+
+

@@ -1,0 +1,85 @@
+"""What is timed: shapes, and inputs as they occur in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.floats import FORMATS, round_to
+from suite.model import Case, Operation
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A size. ``shape`` is ``(N,)`` for elementwise operations, ``(batch, classes)`` for those on rows.
+
+    A short run times only the ``representative`` ones.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    representative: bool = False
+
+    @property
+    def elements(self) -> int:
+        """Numbers in the first argument."""
+        return int(np.prod(self.shape))
+
+    def fits(self, operation: Operation) -> bool:
+        """Whether the operation takes inputs of this rank."""
+        return (len(self.shape) == 2) == any(a.rows for a in operation.arguments)
+
+
+WORKLOADS = (
+    Workload("1e3", (1_000,)),
+    Workload("1e6", (1_000_000,), representative=True),
+    Workload("128x10", (128, 10)),
+    Workload("1024x1000", (1024, 1000), representative=True),
+    Workload("64x32768", (64, 32768)),
+)
+
+
+def inputs(operation: Operation, workload: Workload, dtype: str) -> dict[str, NDArray[Any]]:
+    """Arguments by name, each with a leading axis of one block: logits of standard deviation 3, valid labels and probabilities."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(0.0, 3.0, workload.shape)
+    index = rng.integers(0, workload.shape[-1], workload.shape[0])
+    made: dict[str, NDArray[Any]] = {}
+    for argument in operation.arguments:
+        shape = workload.shape if argument.rows or len(workload.shape) == 1 else workload.shape[:1]
+        values: NDArray[Any] = {
+            "positive": lambda: np.exp(rng.normal(0.0, 1.0, shape)),
+            "probability": lambda: _probabilities(x),
+            "binary": lambda: rng.integers(0, 2, shape).astype(np.float64),
+            "hard": lambda: rng.integers(0, 2, shape).astype(np.float64),
+            "weight": lambda: rng.choice([0.5, 1.0, 2.0, 4.0], shape),
+            "index": lambda: index,
+            "distribution": lambda: (np.arange(workload.shape[-1]) == index[:, None]).astype(np.float64),
+            "mask": lambda: rng.random(shape) < 0.8,
+        }.get(argument.role, lambda: rng.normal(0.0, 3.0, shape))()
+        made[argument.name] = (round_to(FORMATS[dtype], values) if values.dtype == np.float64 else values)[None]
+    return made
+
+
+def _probabilities(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    if x.ndim == 1:
+        return 1.0 / (1.0 + np.exp(-x))
+    weights = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing timed: a case, forward or with its gradient, on a workload."""
+
+    case: Case
+    what: str
+    workload: Workload
+
+    @property
+    def id(self) -> str:
+        """``forward-1024x1000-softmax-jax.nn.softmax-jit-float32``."""
+        return f"{self.what}-{self.workload.name}-{self.case.id}"
