@@ -21,9 +21,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = made.add_subparsers(dest="command", required=True, metavar="{build,summary}")
     html = commands.add_parser("build", help="write an HTML report", description="Writes an HTML report that opens from disk.")
-    short = commands.add_parser(
-        "summary", help="print a Markdown summary", description="Prints a Markdown summary, for a CI job's page."
-    )
+    short = commands.add_parser("summary", help="print a Markdown summary", description="Prints a Markdown summary, for a CI job's page.")
     for command in (html, short):
         command.add_argument(
             "files",

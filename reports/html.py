@@ -62,18 +62,14 @@ def _files(view: View) -> Iterator[tuple[str, str]]:
 def _render(page: Page, section: Section, navigation: list[tuple[Section, str]], view: View) -> str:
     template = environment().get_template(page.template)
     policy = POLICY.format(styles=" 'unsafe-inline'" if page.figures else "")
-    return template.render(
-        policy=policy, page=page, root=page.root, section=section, navigation=navigation, view=view, **page.context
-    )
+    return template.render(policy=policy, page=page, root=page.root, section=section, navigation=navigation, view=view, **page.context)
 
 
 @cache
 def environment() -> jinja2.Environment:
     """The templates' environment: everything is escaped, and an undefined name is an error."""
     loader = jinja2.FileSystemLoader(HERE / "templates")
-    made = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     shown = (text.number, text.seconds, text.share, text.metric, text.worst, text.short, text.plural, text.clip, text.breakable)
     made.filters.update({function.__name__: function for function in shown})
     made.globals.update(kinds=KINDS)

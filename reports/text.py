@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 _SHOWN = 6
 """How many values of a long input are shown; the reproduction holds all of them."""
@@ -89,4 +89,4 @@ def clip(long: str) -> str:
 
 def breakable(name: str) -> Markup:
     """A dotted name, escaped, that may be broken after its punctuation."""
-    return Markup(re.sub(r"([._(,=])(?!<)", r"\1<wbr>", str(escape(name))))
+    return Markup("<wbr>").join(re.split(r"(?<=[._(,=])", name))

@@ -135,7 +135,7 @@ def from_ordinal(fmt: Format, ordinals: ArrayLike) -> Floats:
 def is_representable(fmt: Format, values: ArrayLike) -> NDArray[np.bool_]:
     """Whether each value is a number of ``fmt`` (NaN and infinities are)."""
     values = np.asarray(values, dtype=np.float64)
-    return np.isnan(values) | (round_to(fmt, values) == values)
+    return np.asarray(np.isnan(values) | (round_to(fmt, values) == values))
 
 
 def hexadecimal(value: float) -> str:
@@ -154,11 +154,11 @@ def _magnitude_bits(fmt: Format, magnitude: Floats) -> Integers:
     if fmt.name == "bfloat16":
         return (magnitude.astype(np.float32).view(np.uint32) >> 16).astype(np.int64)
     real, integer = _BITS[fmt.bits]
-    return magnitude.astype(real).view(integer).astype(np.int64)
+    return np.asarray(magnitude.astype(real).view(integer), dtype=np.int64)
 
 
 def _from_magnitude_bits(fmt: Format, bits: Integers) -> Floats:
     if fmt.name == "bfloat16":
         return (bits.astype(np.uint32) << 16).astype(np.uint32).view(np.float32).astype(np.float64)
     real, integer = _BITS[fmt.bits]
-    return bits.astype(integer).view(real).astype(np.float64)
+    return np.asarray(bits.astype(integer).view(real), dtype=np.float64)

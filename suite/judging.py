@@ -71,15 +71,18 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
         simplest = _shrunk(session, check, case, worst)
         message, reproduction = explain(session, check, case, simplest)
         fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": _readable(simplest.example())}
-        replay = f"replay: pytest --hypothesis-seed={session.seed} --backend {case.backend}:{case.mode} --operation {case.operation} --dtype {case.dtype}"
-        failures.append(f"{message}\n{violations} of {sum(j.judged.size for j in judgements)} judged results fail; {replay}\n\n{reproduction}")
+        selected = f"--backend {case.backend}:{case.mode} --operation {case.operation} --dtype {case.dtype}"
+        replay = f"replay: pytest --hypothesis-seed={session.seed} {selected}"
+        count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
+        failures.append(f"{message}\n{count}; {replay}\n\n{reproduction}")
     return _plain(check, case, environment, **fields)
 
 
 def _known(session: Session, check: Check, case: Case, environment: str, entry: Limitation, failures: list[str]) -> Record:
     found = session.witness(check, case, entry)
     if found is None:
-        message = f"limitation {entry.id} does not show on its witness any more: take it out of fixtures/limitations.toml, or bound its releases"
+        remedy = "take it out of fixtures/limitations.toml, or bound its releases"
+        message = f"limitation {entry.id} does not show on its witness any more: {remedy}"
         failures.append(f"{case.id}: {check.name}: {message}")
         return _plain(check, case, environment, status="fail", message=message, extra={"limitation": entry.id})
     message, reproduction = explain(session, check, case, found)
@@ -171,9 +174,8 @@ def _shrunk(session: Session, check: Check, case: Case, found: Judgement) -> Jud
                 raise _Violation
 
     try:
-        phases = (Phase.reuse, Phase.generate, Phase.shrink)
-        inputs.run_hypothesis(inputs.blocks(operation, fmt, shape), body, session.seed, session.examples, phases, report_multiple_bugs=False)
+        strategy, phases = inputs.blocks(operation, fmt, shape), (Phase.reuse, Phase.generate, Phase.shrink)
+        inputs.run_hypothesis(strategy, body, session.seed, session.examples, phases, report_multiple_bugs=False)
     except (_Violation, HypothesisException):
         pass
     return best
-

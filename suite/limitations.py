@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from suite.floats import FORMATS, Floats, Format, round_to
@@ -23,8 +23,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _LISTS = ("check", "implementation", "backend", "mode", "dtype")
 FEATURES = ("distance", "dominance", "depth", "spread", "largest", "smallest", "label margin")
-"""Features beside the arguments: the ``distance`` of two numbers; of a row the ``dominance`` of an entry over the largest other one, its ``depth`` below the maximum, the row's ``spread``, its
-``largest`` and ``smallest`` entry, and by how much the labelled class exceeds the largest other (``label margin``)."""
+"""Features beside the arguments: the ``distance`` of two numbers; of a row the ``dominance`` of an entry over the largest other one, its
+``depth`` below the maximum, the row's ``spread``, its ``largest`` and ``smallest`` entry, and by how much the labelled class exceeds the
+largest other (``label margin``)."""
 
 
 class LimitationsError(Exception):
@@ -57,33 +58,35 @@ def _parse(path: Path, entry: Mapping[str, Any], checks: list[str], known: Mappi
     for pattern in lists["check"]:
         if not any(fnmatchcase(c, pattern) for c in checks):
             raise LimitationsError(f"{path}: {name}: no check matches {pattern}; known are {', '.join(checks)}")
-    operation = known[entry["operation"]]
+    try:
+        region = _read_region(entry, known[entry["operation"]])
+        for specifier in entry.get("releases", {}).values():
+            SpecifierSet(specifier)
+    except ValueError as error:
+        raise LimitationsError(f"{path}: {name}: {error}") from error
+    return Limitation(**{**entry, **lists, "region": region})
+
+
+def _read_region(entry: Mapping[str, Any], operation: Operation) -> dict[str, tuple[float | str, float | str]]:
+    """The region, once its features and all numbers of the entry make sense; ``ValueError`` says what does not."""
     names = [a.name for a in operation.arguments]
     features = (*names, *_features(operation))
     for feature, interval in entry.get("region", {}).items():
         if feature.strip("|") not in features:
-            raise LimitationsError(f"{path}: {name}: unknown feature {feature}; {operation.name} has {', '.join(features)}")
+            raise ValueError(f"unknown feature {feature}; known are {', '.join(features)}")
         if not isinstance(interval, list) or len(interval) != 2:
-            raise LimitationsError(f"{path}: {name}: the region of {feature} has to be [low, high]")
+            raise ValueError(f"the region of {feature} has to be [low, high]")
     if not isinstance(entry.get("ceiling", 1.0), float):
-        raise LimitationsError(f"{path}: {name}: ceiling has to be a number such as 4.0")
+        raise ValueError("ceiling has to be a number such as 4.0")
     if not set(names) <= set(entry["witness"]) <= {*names, "where", "b", "cotangent"}:
-        raise LimitationsError(f"{path}: {name}: the witness has to give {', '.join(names)}")
+        raise ValueError(f"the witness has to give {', '.join(names)}")
+    for number in _leaves(list(entry["witness"].values())):
+        resolve(number, FORMATS["float32"])
     region = {k: (v[0], v[1]) for k, v in entry.get("region", {}).items()}
-    try:
-        for number in _leaves(list(entry["witness"].values())):
-            resolve(number, FORMATS["float32"])
-        for feature, (low, high) in region.items():
-            if not resolve(low, FORMATS["float32"]) <= resolve(high, FORMATS["float32"]):
-                raise ValueError(f"the region of {feature} is empty")
-    except ValueError as error:
-        raise LimitationsError(f"{path}: {name}: {error}") from error
-    try:
-        for specifier in entry.get("releases", {}).values():
-            SpecifierSet(specifier)
-    except InvalidSpecifier as error:
-        raise LimitationsError(f"{path}: {name}: {error}") from error
-    return Limitation(**{**entry, **lists, "region": region})
+    for feature, (low, high) in region.items():
+        if not resolve(low, FORMATS["float32"]) <= resolve(high, FORMATS["float32"]):
+            raise ValueError(f"the region of {feature} is empty")
+    return region
 
 
 def _features(operation: Operation) -> tuple[str, ...]:
@@ -114,7 +117,7 @@ def _any(name: str, patterns: Iterable[str]) -> bool:
 
 def _released(version: str, specifier: str) -> bool:
     try:
-        return SpecifierSet(specifier).contains(Version(version.split(" ")[0]), prereleases=True)
+        return SpecifierSet(specifier).contains(Version(version.split(" ", maxsplit=1)[0]), prereleases=True)
     except InvalidVersion:
         return False
 
@@ -153,7 +156,7 @@ def region(entry: Limitation, operation: Operation, fmt: Format, batch: Batch, s
         if within.ndim < len(shape):
             within = within[:, None]
         elif within.ndim > len(shape):
-            within = within.any(axis=-1)
+            within = np.asarray(within.any(axis=-1))
         inside &= within
     return inside
 

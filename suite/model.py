@@ -171,6 +171,10 @@ class Record:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
-        """Builds a record from what :meth:`to_json` wrote; raises ``KeyError`` or ``TypeError`` on anything else."""
+        """Builds a record from what :meth:`to_json` wrote; raises ``KeyError`` or ``TypeError`` on anything else.
+
+        Infinities and NaN, which JSON lacks, come as strings.
+        """
         fields = {k: v for k, v in data.items() if k != "kind"}
-        return cls(**{**fields, "case": Case(**fields["case"])})
+        numbers = {k: float(fields[k]) for k in ("value", "limit") if isinstance(fields.get(k), str)}
+        return cls(**{**fields, **numbers, "case": Case(**fields["case"])})

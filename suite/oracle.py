@@ -110,14 +110,15 @@ class _Rows:
         if argument.role == "index" and self._mask is not None:
             # Among the entries that are left, the class stands at another place.
             return [int(mask[:k].sum()) for k, mask in zip(array.tolist(), self._mask, strict=True)]
-        plain = array.tolist()
+        plain: list[Any] = array.tolist()
         if argument.role in ("index", "mask"):
             return plain
         if not argument.rows:
             return [flint.arb(v) for v in plain]
         if self._mask is None:
             return [[flint.arb(v) for v in row] for row in plain]
-        return [[flint.arb(v) for v, keep in zip(row, mask, strict=True) if keep] for row, mask in zip(plain, self._mask.tolist(), strict=True)]
+        masked = zip(plain, self._mask.tolist(), strict=True)
+        return [[flint.arb(v) for v, keep in zip(row, mask, strict=True) if keep] for row, mask in masked]
 
     def evaluate(self, compute: Callable[..., list[Any]], row_shaped: list[bool], fill: float = 0.0) -> list[Exact]:
         """Runs ``compute`` on every example; each of its results is a ball, or a list of balls where ``row_shaped`` says so."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from suite import records
+from suite import records, timing
 from suite.backends import backends
 from suite.checks import Check, checks
 from suite.floats import FORMATS
@@ -21,9 +21,8 @@ from suite.limitations import LimitationsError
 from suite.model import Case, Record
 from suite.operations import operations
 from suite.processes import Absent, Processes, WorkerError
-from suite import timing
-from suite.workloads import Cell
 from suite.session import PROFILES, Session, all_cases, fitting, in_thin_profile, load_limitations, machine_facts
+from suite.workloads import Cell
 
 FAMILIES = ("stability", "equivalence", "vanishing")
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,14 +36,18 @@ settings.load_profile("quick")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's options; every one may be repeated or take a list with commas."""
     group = parser.getgroup("logitbench", "what is checked and timed (repeat an option, or separate by commas)")
-    group.addoption("--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes")
+    group.addoption(
+        "--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes"
+    )
     group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
     group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
     group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
     group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
     group.addoption("--no-report", action="store_true", help="write no results and no report")
     group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
-    group.addoption("--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)")
+    group.addoption(
+        "--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class State:
         if self.directory is None:
             return
         self.writer = records.Writer(self.directory, self.run, self.process)
-        self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)  # type: ignore[list-item]
+        self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
         self.writer.environment("suite", "suite", machine_facts())
 
     def environment(self, case: Case) -> str:
@@ -206,7 +209,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         groups = [pytest.mark.xdist_group(f"{c.backend}-{'x64' if c.dtype == 'float64' else 'x32'}") for _, c in pairs]
         metafunc.parametrize("check,case", [pytest.param(k, c, marks=g) for (k, c), g in zip(pairs, groups, strict=True)], ids=ids)
 
-
     if "cell" in metafunc.fixturenames:
         state = metafunc.config.stash[_STATE]
         everything = metafunc.config.getoption("all_workloads") or state.selection.narrow
@@ -218,8 +220,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _work(items: list[pytest.Item]) -> Iterator[tuple[Check, Case]]:
     for item in items:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        if isinstance(params.get("case"), Case) and "check" in params:
-            yield params["check"], params["case"]
+        check, case = params.get("check"), params.get("case")
+        if isinstance(check, Check) and isinstance(case, Case):
+            yield check, case
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -241,6 +244,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     except records.ReportDirectoryError as error:
         raise pytest.UsageError(f"--report: {error}") from error
     processes = Processes(state.device, state.time_limit)
+    assert settings.default is not None
     state.session = Session(processes, PROFILES[state.profile], state.seed, settings.default.max_examples, known)
     work = list(_work(session.items))
     if "PYTEST_XDIST_WORKER" not in os.environ:

@@ -77,7 +77,7 @@ class Process:
         self._order = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
         self._absent = ""
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object; close() closes it
         self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
         self._thread.start()
 
@@ -117,12 +117,13 @@ class Process:
                 continue
             try:
                 future.set_result(self._answer(request))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for the future gets it
                 future.set_exception(error)
 
     def _answer(self, request: Request) -> wire.Message:
         process = self._start()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         timer = _Alarm(self._limit, process)
         try:
             wire.send(process.stdin, request.header, request.arrays)
@@ -232,5 +233,3 @@ class Processes:
 def _python_path() -> str:
     inherited = os.environ.get("PYTHONPATH", "")
     return os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])
-
-

@@ -37,34 +37,23 @@ class Failure:
 
 
 @cache
-def call_expression(function: Function) -> tuple[str, list[str]]:
-    """The expression that an adapter returns, and the lines that its names need: imports, and helpers' own source."""
-    source = textwrap.dedent(inspect.getsource(function))
-    expression = function.__name__
-    needed: list[str] = []
+def adapter_source(function: Function) -> tuple[str, list[str]]:
+    """The name by which a script calls an adapter, and the lines that it needs: imports, helpers' own source, and its own."""
     if function.__name__ == "<lambda>":
-        expression = ast.unparse(_lambda_of(function, source).body)
-    else:
-        needed.append(source)
-    return expression, [*_imports(function, set()), *needed]
+        return "adapter", [*_imports(function, set()), f"adapter = {ast.unparse(_lambda_of(function))}"]
+    return function.__name__, [*_imports(function, set()), textwrap.dedent(inspect.getsource(function))]
 
 
-def _lambda_of(function: Function, source: str) -> ast.Lambda:
-    """The lambda among those on the same lines whose code is the function's."""
-    lines, start = inspect.getsourcelines(function)
+def _lambda_of(function: Function) -> ast.Lambda:
+    """The lambda whose body stands where the function's code says that it does."""
     module = inspect.getsourcefile(function)
     assert module is not None
-    last = start + len(lines)
-    found = [n for n in _lambdas(module) if start <= n.lineno <= last]
-    wanted = function.__code__
-    for node in found:
-        arguments = [a.arg for a in node.args.args]
-        constants = compile(ast.Expression(node), "<adapter>", "eval").co_consts
-        compiled = next(c for c in constants if inspect.iscode(c))
-        if arguments == list(wanted.co_varnames[: wanted.co_argcount]) and compiled.co_code == wanted.co_code:
-            if compiled.co_names == wanted.co_names and compiled.co_consts == wanted.co_consts:
-                return node
-    raise LookupError(f"cannot find the source of an adapter at {module}:{start}")
+    positions = set(function.__code__.co_positions())
+    for node in _lambdas(module):
+        body = node.body
+        if (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset) in positions:
+            return node
+    raise LookupError(f"cannot find the source of an adapter in {module}")
 
 
 @cache
@@ -82,7 +71,7 @@ def _imports(function: Function, seen: set[str]) -> list[str]:
             continue
         seen.add(name)
         if isinstance(thing, _LAZY):
-            lines.append(f"import {thing._name} as {name}" if thing._name != name else f"import {name}")
+            lines.append(f"import {thing.module_name} as {name}" if thing.module_name != name else f"import {name}")
         elif isinstance(thing, ModuleType):
             lines.append(f"import {thing.__name__} as {name}")
         elif inspect.isfunction(thing):
@@ -104,10 +93,10 @@ def _names(function: Function) -> list[str]:
 def script(operation: Operation, implementation: Implementation, case: Case, failure: Failure) -> str:
     """The lines. Every example of the block is the failing one, since vector kernels treat a lone element differently."""
     style = backends()[case.backend].script
-    expression, needed = call_expression(implementation.function)
+    adapter, needed = adapter_source(implementation.function)
     names = [a.name for a in operation.arguments]
     extra = [n for n in ("where", "b") if n in failure.example and n not in names]
-    lines = _environment(case)
+    lines = ["from __future__ import annotations", *_environment(case)]
     lines += list(dict.fromkeys(["import ml_dtypes" if case.dtype == "bfloat16" else "", "import numpy as np", style.header, *needed]))
     dtype = "ml_dtypes.bfloat16" if case.dtype == "bfloat16" else f'"{case.dtype}"'
     lines += ["", "h = float.fromhex"]
@@ -118,7 +107,7 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
         is_float = np.asarray(value).dtype.kind == "f"
         filled = _filled(literal, value, failure, dtype if is_float else None)
         lines.append(f"{name} = {style.tensor.format(filled + '.T' if failure.axis == 0 and np.ndim(value) else filled)}")
-    lines += ["", _definition(implementation, operation, names, extra, expression, failure.axis)]
+    lines += ["", _definition(adapter, operation, names, extra, failure.axis)]
     if failure.output == "value":
         lines.append(f"result = {style.modes[case.mode].format('function')}({', '.join(tensors)})")
     else:
@@ -130,7 +119,7 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
         "print(f'got {got!r}, exact {exact!r}, allowed error {limit!r}')",
         "assert got == exact or abs(got - exact) <= limit or (got != got and exact != exact), 'not within the bound'",
     ]
-    return "\n".join(line for line in lines if line is not None)
+    return "\n".join(lines)
 
 
 def _environment(case: Case) -> list[str]:
@@ -139,23 +128,11 @@ def _environment(case: Case) -> list[str]:
     return [f"import os\nos.environ.update({keep})"] if keep else []
 
 
-def _definition(
-    implementation: Implementation, operation: Operation, names: list[str], extra: list[str], expression: str, axis: int
-) -> str:
-    """``def function(names)`` that calls the adapter's expression under the adapter's own parameter names."""
-    code = implementation.function.__code__
-    parameters = list(code.co_varnames[: code.co_argcount])
-    defaults = implementation.function.__defaults__ or ()
-    options: dict[str, Any] = dict(zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True)) | dict(operation.options)
-    options |= {"axis": 0} if axis == 0 else {}
-    given = {**{n: repr(v) for n, v in options.items()}, **{n: n for n in extra}}
-    renamed = dict(zip(parameters[: len(names)], names, strict=True))
-    if expression == implementation.function.__name__:
-        keywords = "".join(f", {n}={v}" for n, v in given.items() if n in parameters)
-        return f"def function({', '.join([*names, *extra])}):\n    return {expression}({', '.join(names)}{keywords})\n"
-    assigned = [f"    {p} = {n}" for p, n in renamed.items() if p != n]
-    assigned += [f"    {n} = {v}" for n, v in given.items() if n in parameters and n != v]
-    return "\n".join([f"def function({', '.join([*names, *extra])}):", *assigned, f"    return {expression}", ""])
+def _definition(adapter: str, operation: Operation, names: list[str], extra: list[str], axis: int) -> str:
+    """``def function(names)`` that calls the adapter as the suite does."""
+    options = dict(operation.options) | ({"axis": 0} if axis == 0 else {})
+    keywords = [f"{n}={v!r}" for n, v in options.items()] + [f"{n}={n}" for n in extra]
+    return f"def function({', '.join([*names, *extra])}):\n    return {adapter}({', '.join([*names, *keywords])})\n"
 
 
 def _filled(literal: str, value: Any, failure: Failure, dtype: str | None) -> str:

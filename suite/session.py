@@ -17,7 +17,6 @@ from suite import inputs, limitations
 from suite.backends import backends
 from suite.checks import Check, checks
 from suite.checks.base import Subject, Verdict
-from suite.checks.laws import plant_nan
 from suite.floats import FORMATS, Floats
 from suite.inputs import Batch
 from suite.model import Case, Implementation, Limitation, Operation
@@ -162,7 +161,7 @@ class Session:
         found: list[Batch] = []
         for rows in shapes:
             grid, generated = self.batches(operation, case.dtype, rows)
-            found += [grid] if check.name == "nan_propagates" else [grid, generated]
+            found += [grid] if check.grid_only else [grid, generated]
             with_forms = check.forms and case.dtype in self.profile.form_dtypes and (_in_turn(case) or not self.profile.thin)
             if with_forms and rows == shapes[0]:
                 found += [
@@ -216,8 +215,12 @@ class Session:
 
     def _announcements(self, check: Check, case: Case, batch: Batch) -> Iterator[tuple[Any, Request]]:
         yield self._request(case, batch, check.needs_gradient)
-        if check.name == "nan_propagates":
-            yield self._request(case, plant_nan(batch, operations()[case.operation])[0], False)
+        for name, other in check.also(operations()[case.operation], batch):
+            first = canonical(case.backend, name)
+            if name == case.operation and name != check.other_operation:
+                yield self._request(case, other, False)
+            elif first is not None and case.dtype in first.dtypes:
+                yield self._request(replace(case, operation=name, implementation=first.name), other, False)
 
     def facts(self, case: Case) -> Mapping[str, str]:
         """What the case's process says of itself."""
@@ -295,7 +298,8 @@ def load_limitations(path: Path = LIMITATIONS) -> tuple[Limitation, ...]:
         anywhere = replace(entry, releases={})
         pairs = ((case, check) for case in cases if case.operation == entry.operation for check in checks().values())
         if not any(fitting(check, case) and limitations.matching([anywhere], case, check.name, {}) for case, check in pairs):
-            raise limitations.LimitationsError(f"{path}: {entry.id}: matches no case; look at its operation, implementation, mode and dtype")
+            hint = "look at its operation, implementation, mode and dtype"
+            raise limitations.LimitationsError(f"{path}: {entry.id}: matches no case; {hint}")
     return known
 
 
@@ -318,5 +322,3 @@ def machine_facts() -> dict[str, str]:
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"):
         facts[name] = os.environ.get(name, "")
     return facts
-
-

@@ -63,10 +63,10 @@ class RemoteLoop:
         header, _ = self._process.submit(Request({"do": "loop", "count": count})).result()
         return float(header["seconds"])
 
-    def make_runner(self, function: Callable[[], Any], args: Any, kwargs: Any) -> Callable[..., Any]:
+    def make_runner(self, _function: Callable[..., Any], _args: Any, _kwargs: Any) -> Callable[..., Any]:
         """What the fixture calls with a range of iterations, or with None for a single call whose result it wants as well."""
 
-        def runner(loops: Sized | None, timer: Any = None) -> Any:
+        def runner(loops: Sized | None, _timer: Any = None) -> Any:
             return self.seconds(len(loops)) if loops else (self.seconds(1), None)
 
         return runner
@@ -79,7 +79,7 @@ def run(cell: Cell, process: Process, fixture: Any) -> float:
     loop.seconds(2)
     fixture.group = f"{cell.case.operation} {cell.what} {cell.workload.name}"
     fixture.extra_info.update(first_call=first, elements=cell.workload.elements)
-    fixture._make_runner = loop.make_runner
+    fixture._make_runner = loop.make_runner  # noqa: SLF001 - the one place where pytest-benchmark's loop can be replaced
     fixture(lambda: loop.seconds(1))
     return first
 
@@ -91,12 +91,11 @@ def record(cell: Cell, fixture: Any, first: float, environment: str) -> Record |
     stats = fixture.stats.stats
     extra = {
         "workload": cell.workload.name, "elements": float(cell.workload.elements), "rounds": float(stats.rounds),
-        "iterations": float(fixture.stats.iterations), "min": stats.min, "mean": stats.mean, "stddev": stats.stddev if stats.rounds > 1 else 0.0,
+        "iterations": float(fixture.stats.iterations), "min": stats.min, "mean": stats.mean,
+        "stddev": stats.stddev if stats.rounds > 1 else 0.0,
         "first call (s)": first, "ns per element": stats.median / cell.workload.elements * 1e9,
     }  # fmt: skip
-    return Record(
-        cell.case, cell.what, "benchmark", "median time (s)", "grade", value=stats.median, extra=extra, environment=environment
-    )
+    return Record(cell.case, cell.what, "benchmark", "median time (s)", "grade", value=stats.median, extra=extra, environment=environment)
 
 
 def failed(cell: Cell, message: str) -> Record:

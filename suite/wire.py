@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,18 @@ Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 _LENGTH = struct.Struct("<Q")
 
 
-def send(stream: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
+def send(stream: IO[bytes], header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
     """Writes one message and flushes."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
     layout = [(name, array.dtype.str, list(np.shape((arrays or {})[name]))) for name, array in contiguous.items()]
     head = json.dumps({"header": header, "arrays": layout}).encode()
     stream.write(_LENGTH.pack(len(head)))
     stream.write(head)
-    for array in contiguous.values():
-        stream.write(array.tobytes())
+    stream.writelines(array.tobytes() for array in contiguous.values())
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Message:
+def receive(stream: IO[bytes]) -> Message:
     """Reads one message; raises ``EOFError`` where the other side has gone."""
     head = json.loads(_exactly(stream, _LENGTH.unpack(_exactly(stream, _LENGTH.size))[0]))
     arrays = {}
@@ -41,7 +40,7 @@ def receive(stream: BinaryIO) -> Message:
     return head["header"], arrays
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _exactly(stream: IO[bytes], count: int) -> bytes:
     data = stream.read(count)
     if len(data) != count:
         raise EOFError("the other process has closed its end")

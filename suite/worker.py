@@ -42,7 +42,7 @@ class Worker:
     def describe(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
         """Versions, devices, settings, and the implementations that the installed release lacks."""
         missing = {}
-        for (operation, name), _ in self.implementations.items():
+        for operation, name in self.implementations:
             if reason := missing_api(name, self.backend.aliases):
                 missing[f"{operation} {name}"] = reason
         facts = {"python": platform.python_version(), "devices": ", ".join(self.devices)}
@@ -53,7 +53,7 @@ class Worker:
     def _flushing(self) -> dict[str, str]:
         """Which modes and dtypes replace subnormal inputs or results of a multiplication by zero."""
         found = {}
-        dtypes = ["float64"] if os.environ.get("JAX_ENABLE_X64") == "1" else [d for d in self.backend.dtypes]
+        dtypes = ["float64"] if os.environ.get("JAX_ENABLE_X64") == "1" else list(self.backend.dtypes)
         for mode in self.backend.modes:
             multiply = self.backend.compile(lambda a, b: a * b, mode)
             for dtype in dtypes:
@@ -156,7 +156,7 @@ def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str) -> int:
     except (ImportError, Unavailable) as error:
         wire.send(sink, {"absent": str(error) if isinstance(error, Unavailable) else _reason(error)})
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a framework raises at import says why it is absent
         wire.send(sink, {"absent": f"fails at import: {_reason(error)}"})
         return 0
     wire.send(sink, {"ready": True})
@@ -168,7 +168,7 @@ def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str) -> int:
         try:
             answer, results = getattr(worker, header["do"])(header, arrays)
             wire.send(sink, answer, results)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any error of a framework's becomes a message, and the next request is answered
             wire.send(sink, {"error": _reason(error), "traceback": traceback.format_exc()[-4000:]})
 
 

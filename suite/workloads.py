@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.floats import FORMATS, round_to
-from suite.model import Case, Operation
+from suite.model import Argument, Case, Operation
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ def inputs(operation: Operation, workload: Workload, dtype: str) -> dict[str, ND
     rng = np.random.default_rng(0)
     x = rng.normal(0.0, 3.0, workload.shape)
     index = rng.integers(0, workload.shape[-1], workload.shape[0])
-    made: dict[str, NDArray[Any]] = {}
-    for argument in operation.arguments:
+
+    def draw(argument: Argument) -> NDArray[Any]:
         shape = workload.shape if argument.rows or len(workload.shape) == 1 else workload.shape[:1]
-        values: NDArray[Any] = {
+        by_role: dict[str, Callable[[], NDArray[Any]]] = {
             "positive": lambda: np.exp(rng.normal(0.0, 1.0, shape)),
             "probability": lambda: _probabilities(x),
             "binary": lambda: rng.integers(0, 2, shape).astype(np.float64),
@@ -59,9 +60,11 @@ def inputs(operation: Operation, workload: Workload, dtype: str) -> dict[str, ND
             "index": lambda: index,
             "distribution": lambda: (np.arange(workload.shape[-1]) == index[:, None]).astype(np.float64),
             "mask": lambda: rng.random(shape) < 0.8,
-        }.get(argument.role, lambda: rng.normal(0.0, 3.0, shape))()
-        made[argument.name] = (round_to(FORMATS[dtype], values) if values.dtype == np.float64 else values)[None]
-    return made
+        }
+        values = by_role.get(argument.role, lambda: rng.normal(0.0, 3.0, shape))()
+        return (round_to(FORMATS[dtype], values) if values.dtype == np.float64 else values)[None]
+
+    return {argument.name: draw(argument) for argument in operation.arguments}
 
 
 def _probabilities(x: NDArray[np.float64]) -> NDArray[np.float64]:

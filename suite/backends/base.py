@@ -1,8 +1,8 @@
 """What a backend is to the suite: a Protocol, and the two helpers that every backend's table is written with.
 
-A backend is one module in this package with a ``BACKENDS`` tuple; :mod:`suite.backends` finds it. Its tables can be read
-without the framework, which is imported only by ``start``, in a process of its own (:mod:`suite.worker`). NumPy and the framework
-are all that such a process needs.
+A backend is one module in this package with a ``BACKENDS`` tuple; :mod:`suite.backends` finds it. Everything that is particular to the
+framework stands there, ``script`` (:class:`ScriptStyle`) included. Its tables can be read without the framework, which is imported only
+by ``start``, in a process of its own (:mod:`suite.worker`). NumPy and the framework are all that such a process needs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class ScriptStyle:
-    """How a script for a bug report speaks to the framework; ``{0}`` stands for the expression concerned.
+    """How a script for a bug report speaks to the framework: a backend's ``script``. ``{0}`` stands for the expression concerned.
 
     ``tensor`` makes a tensor of a NumPy array, ``array`` the way back, ``modes`` runs a function as each mode does, ``pullback``
     defines a function of that name, of the tensors and a cotangent, that gives the gradient with respect to argument ``{index}``.
@@ -111,10 +111,10 @@ class _Lazy:
     """A module that is imported when it is first used."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.module_name = name
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self._name), attribute)
+        return getattr(importlib.import_module(self.module_name), attribute)
 
 
 def lazy(module: str) -> Any:

@@ -36,7 +36,8 @@ class JaxBackend:
         {"eager": "{0}", "jit": "jax.jit({0})"},
         """def pullback(*tensors):
     partial = lambda t: function(*tensors[:{index}], t, *tensors[{index} + 1 : -1])
-    return jax.vjp(partial, tensors[{index}])[1](tensors[-1])[0]""",
+    value, pull = jax.vjp(partial, tensors[{index}])
+    return pull(tensors[-1].astype(value.dtype))[0]""",
     )
 
     def environment(self, device: str, x64: bool) -> dict[str, str]:

@@ -44,7 +44,6 @@ def _dtype(tensor: Tensor) -> str:
 @cache
 def _mean_of_valid(dtype: str) -> Any:
     """A loss that returns its second argument: what is left is the reduction that every loss inherits."""
-
     base: Any = keras.losses.Loss
 
     class Given(base):  # type: ignore[misc]

@@ -66,9 +66,7 @@ class NumpyBackend:
         return {"numpy cpu features": " ".join(sorted(name for name, on in features.items() if on))}
 
 
-def _row(
-    operation: str, name: str, function: Function, *accepts: str, dtypes: tuple[str, ...] = NumpyBackend.dtypes
-) -> Implementation:
+def _row(operation: str, name: str, function: Function, *accepts: str, dtypes: tuple[str, ...] = NumpyBackend.dtypes) -> Implementation:
     return Implementation(operation, "numpy", name, function, accepts, dtypes)
 
 

@@ -38,7 +38,7 @@ class TensorFlowBackend:
     with tf.GradientTape() as tape:
         tape.watch(tensors[{index}])
         value = function(*tensors[:-1])
-    return tape.gradient(value, tensors[{index}], tensors[-1], unconnected_gradients="zero")""",
+    return tape.gradient(value, tensors[{index}], tf.cast(tensors[-1], value.dtype), unconnected_gradients="zero")""",
     )
 
     def environment(self, device: str, x64: bool) -> dict[str, str]:

@@ -99,7 +99,7 @@ def _hard_labels(batch: Batch) -> NDArray[np.bool_]:
     if labels is None:
         return np.ones(len(next(iter(examples.values()))), dtype=bool)
     hard = (labels == 0.0) | (labels == 1.0) if labels.dtype.kind == "f" else np.ones(labels.shape, dtype=bool)
-    return hard if hard.ndim == 1 else hard.all(axis=-1)
+    return np.asarray(hard if hard.ndim == 1 else hard.all(axis=-1))
 
 
 def _always(operation: object) -> bool:

@@ -122,6 +122,7 @@ class Check:
 
     ``statement`` is one sentence for the report. ``applies`` says for which operations, ``run`` judges a batch. ``needs_gradient``
     leaves backends without autodiff out, ``other_operation`` those without that one. ``forms`` asks for masks and axes too.
+    ``also`` tells which other values ``run`` will ask for, as (operation, batch), so that they can be computed ahead.
     """
 
     name: str
@@ -133,6 +134,8 @@ class Check:
     needs_gradient: bool = False
     other_operation: str = ""
     forms: bool = False
+    grid_only: bool = False
+    also: Callable[[Operation, Batch], list[tuple[str, Batch]]] = lambda operation, batch: []
 
     def fits(self, operation: Operation, has_gradient: bool, available: set[str]) -> bool:
         """Whether the check says anything about this operation on a backend with those operations."""

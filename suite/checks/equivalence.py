@@ -43,7 +43,7 @@ def _pair(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
 
 
 def _one_hot(inputs: Arrays, rows: str) -> NDArray[Any]:
-    return (np.arange(inputs[rows].shape[-1]) == inputs["labels"][..., None]).astype(np.float64)
+    return np.asarray(np.arange(inputs[rows].shape[-1]) == inputs["labels"][..., None], dtype=np.float64)
 
 
 IDENTITIES = (
@@ -58,8 +58,14 @@ IDENTITIES = (
         "softplus_difference", "softplus", "softplus", "softplus(x) = x + softplus(−x)",
         lambda i: {"x": -i["x"]}, lambda r, i: r + i["x"],
     ),
-    Identity("softplus_is_logaddexp", "softplus", "logaddexp", "softplus(x) = logaddexp(x, 0)", lambda i: {"a": i["x"], "b": 0.0 * i["x"]}, lambda r, i: r),
-    Identity("softmax_is_exp_log_softmax", "softmax", "log_softmax", "softmax(x) = exp(log_softmax(x))", lambda i: {"x": i["x"]}, lambda r, i: np.exp(r)),
+    Identity(
+        "softplus_is_logaddexp", "softplus", "logaddexp", "softplus(x) = logaddexp(x, 0)",
+        lambda i: {"a": i["x"], "b": 0.0 * i["x"]}, lambda r, i: r,
+    ),
+    Identity(
+        "softmax_is_exp_log_softmax", "softmax", "log_softmax", "softmax(x) = exp(log_softmax(x))",
+        lambda i: {"x": i["x"]}, lambda r, i: np.exp(r),
+    ),
     Identity(
         "logaddexp_is_logsumexp", "logaddexp", "logsumexp", "logaddexp(a, b) = logsumexp([a, b])",
         lambda i: {"x": _pair(i["a"], i["b"])}, lambda r, i: r,
@@ -94,7 +100,10 @@ IDENTITIES = (
         lambda i: {"x": i["logits"]}, lambda r, i: (r - i["labels"]) ** 2,
     ),
     Identity("exp_is_expm1", "exp", "expm1", "exp(x) = expm1(x) + 1", lambda i: {"x": i["x"]}, lambda r, i: r + 1.0),
-    Identity("xlogy_is_log", "xlogy", "log", "xlogy(a, b) = a log b", lambda i: {"x": i["b"]}, lambda r, i: np.where(i["a"] == 0, 0.0, r * i["a"])),
+    Identity(
+        "xlogy_is_log", "xlogy", "log", "xlogy(a, b) = a log b",
+        lambda i: {"x": i["b"]}, lambda r, i: np.where(i["a"] == 0, 0.0, r * i["a"]),
+    ),
 )  # fmt: skip
 
 
@@ -103,8 +112,7 @@ def _judge(identity: Identity, subject: Subject, batch: Batch) -> list[Verdict]:
     if other is None:
         return []
     with np.errstate(all="ignore"):
-        arrays = identity.transform(batch.arrays)
-        right = Batch(batch.label, arrays)
+        right = _right(identity, batch)
         inputs = batch.flat()
         got, computed = subject.values(batch), other.values(right)
         reach = other.value_limit(right, computed)
@@ -114,11 +122,18 @@ def _judge(identity: Identity, subject: Subject, batch: Batch) -> list[Verdict]:
         limit = subject.value_limit(batch, predicted) + np.maximum(*moved) + rounding
         error = np.abs(got - predicted)
         score = np.where(error == 0, 0.0, error / limit)
-    judged = _representable(subject, arrays, got) & (np.abs(predicted) <= subject.rounding.fmt.max) & np.isfinite(limit) & np.isfinite(_like(reach, got))
+    finite = (np.abs(predicted) <= subject.rounding.fmt.max) & np.isfinite(limit) & np.isfinite(_like(reach, got))
+    judged = _representable(subject, right.arrays, got) & finite
     if identity.where is not None:
         judged &= identity.where(inputs)
     score = np.where(np.isnan(score), np.inf, score)
     return [Verdict("value", score, judged, got, predicted, limit)]
+
+
+def _right(identity: Identity, batch: Batch) -> Batch:
+    """The right-hand side's inputs."""
+    with np.errstate(all="ignore"):
+        return Batch(batch.label, identity.transform(batch.arrays))
 
 
 def _like(right: Floats, got: Floats) -> Floats:
@@ -142,6 +157,7 @@ def _check(identity: Identity) -> Check:
         lambda operation: operation.name == identity.left,
         lambda subject, batch: _judge(identity, subject, batch),
         other_operation=identity.right,
+        also=lambda operation, batch: [(identity.right, _right(identity, batch))],
     )  # fmt: skip
 
 

@@ -57,6 +57,7 @@ CHECKS = (
     Check(
         "nan_propagates", "stability", "law",
         "NaN in an example gives NaN in its result, and changes no bit of any other example's.",
-        lambda operation: operation.differentiable != (), _nan_propagates,
+        lambda operation: operation.differentiable != (), _nan_propagates, grid_only=True,
+        also=lambda operation, batch: [(operation.name, plant_nan(batch, operation)[0])],
     ),
 )  # fmt: skip

@@ -37,14 +37,14 @@ def plain_batches(name: str, dtype: str) -> tuple[Batch, ...]:
 @cache
 def form_batches(name: str, dtype: str) -> tuple[Batch, ...]:
     """The boundary grid with a mask and with weights, for the operations that have them; axes are a session's own work."""
-    operation = operations()[name]
+    operation, fmt = operations()[name], FORMATS[dtype]
     forms = [f for f in inputs.FORMS if f.extra and set(f.needs) <= set(operation.optional)]
-    return tuple(inputs.with_form(plain_batches(name, dtype)[0], operation, form) for form in forms)
+    return tuple(inputs.with_form(plain_batches(name, dtype)[0], operation, fmt, form) for form in forms)
 
 
 def batches(check: Check, name: str, dtype: str) -> tuple[Batch, ...]:
     """What a session would judge an implementation on that takes every keyword."""
-    if check.name == "nan_propagates":
+    if check.grid_only:
         return plain_batches(name, dtype)[:1]
     return (*plain_batches(name, dtype), *(form_batches(name, dtype) if check.forms else ()))
 
@@ -69,9 +69,7 @@ def of_numpy(operation: Operation, dtype: str, value: Function, gradient: Functi
     return Subject(operation, Rounding(FORMATS[dtype]), evaluate, gradient is not None, lambda name: perfect(name, dtype))
 
 
-def _block(
-    operation: Operation, dtype: str, batch: Batch, index: int, value: Function, gradient: Function | None
-) -> dict[str, Floats]:
+def _block(operation: Operation, dtype: str, batch: Batch, index: int, value: Function, gradient: Function | None) -> dict[str, Floats]:
     tensors = {name: _tensor(array[index], dtype) for name, array in batch.arrays.items()}
     row = [tensors[a.name] for a in operation.arguments]
     keywords = {**operation.options, **{name: tensors[name] for name in batch.form.extra}}

@@ -17,6 +17,7 @@ from suite.backends import backends
 from suite.checks import checks
 from suite.floats import FORMATS
 from suite.operations import operations
+from suite.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ONE = ("--backend", "numpy:eager", "--operation", "sigmoid", "--dtype", "float32", "--hypothesis-seed=1")
@@ -36,6 +37,12 @@ def suite(*arguments: str, **variables: str) -> Done:
 def ids(done: Done) -> set[str]:
     """What ``--collect-only -q`` lists, the part between brackets."""
     return {line.partition("[")[2].rstrip("]") for line in done.stdout.splitlines() if "::" in line}
+
+
+def operations_of(names: set[str]) -> set[str]:
+    """The operations of cases, ``check-operation-…``, and of cells, ``forward-workload-operation-…``."""
+    parts = [name.split("-") for name in names if name.count("-") > 2]
+    return {p[2] if p[0] in ("forward", "gradient") else p[1] for p in parts}
 
 
 def written(directory: Path) -> list[dict[str, Any]]:
@@ -92,7 +99,9 @@ def test_lists_and_repeated_options_add_up() -> None:
     """By commas or by repetition."""
     operation = ("--operation", "exp,log", "--operation=tanh")
     found = ids(suite("--collect-only", "-q", "--no-report", "--backend", "numpy", *operation, "--dtype", "float64"))
-    assert {name.split("-")[1] for name in found if name.count("-") > 2} == {"exp", "log", "tanh"}
+    assert operations_of(found) == {"exp", "log", "tanh"}
+    assert operations_of({name for name in found if name.startswith("forward-")}) == {"exp", "log", "tanh"}
+    assert operations_of({name for name in found if not name.startswith("forward-")}) == {"exp", "log", "tanh"}
 
 
 def test_without_options_everything_is_selected() -> None:
@@ -125,6 +134,13 @@ def test_a_run_leaves_records_and_a_report(ran: tuple[Done, Path]) -> None:
     assert {(c["operation"], c["backend"], c["mode"], c["dtype"]) for c in cases} == {("sigmoid", "numpy", "eager", "float32")}
 
 
+def test_a_run_times_what_it_checks(ran: tuple[Done, Path]) -> None:
+    """Every workload that fits, with the first call apart from the median."""
+    timed = [r for r in written(ran[1]) if r["kind"] == "record" and r["family"] == "benchmark"]
+    assert {(r["check"], r["extra"]["workload"]) for r in timed} == {("forward", w.name) for w in WORKLOADS if len(w.shape) == 1}
+    assert all(r["value"] > 0.0 and r["extra"]["first call (s)"] > 0.0 for r in timed)
+
+
 def test_no_report_writes_nothing(tmp_path: Path) -> None:
     """Nor does it need a place to."""
     done = suite(*ONE, "--no-report", TMPDIR=str(tmp_path))
@@ -147,7 +163,8 @@ def test_the_same_seed_judges_the_same_inputs(ran: tuple[Done, Path], tmp_path: 
     """Another run of the same seed reaches the same worst input and the same share of its bound, bit for bit."""
     suite(*ONE, f"--report={tmp_path}")
     first, second = (
-        [(r["check"], r["value"], r["worst"]) for r in written(place) if r["kind"] == "record"] for place in (ran[1], tmp_path)
+        [(r["check"], r["value"], r["worst"]) for r in written(place) if r["kind"] == "record" and r["family"] != "benchmark"]
+        for place in (ran[1], tmp_path)
     )
     assert first == second
     assert first
@@ -156,7 +173,5 @@ def test_the_same_seed_judges_the_same_inputs(ran: tuple[Done, Path], tmp_path: 
 def test_marks_select_families() -> None:
     """``-m stability`` leaves the other families out."""
     found = ids(suite(*ONE, "--collect-only", "-q", "--no-report", "-m", "stability"))
-    assert {name.partition("-")[0] for name in found if "-" in name} <= {
-        c.name for c in checks().values() if c.family == "stability"
-    }
+    assert {name.partition("-")[0] for name in found if "-" in name} <= {c.name for c in checks().values() if c.family == "stability"}
     assert found

@@ -47,11 +47,7 @@ def setting(environment: str, key: str) -> list[str]:
     """The values of a setting whose conditions, ``a-!b: value``, hold for an environment's factors."""
     factors = environment.split("-")
     lines = [line.partition(": ") for line in environments()[environment][key].strip().splitlines()]
-    return [
-        value
-        for condition, _, value in lines
-        if all((f.strip("!") in factors) != f.startswith("!") for f in condition.split("-"))
-    ]
+    return [value for condition, _, value in lines if all((f.strip("!") in factors) != f.startswith("!") for f in condition.split("-"))]
 
 
 def pythons() -> list[str]:

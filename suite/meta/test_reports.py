@@ -139,9 +139,7 @@ class TestPages:
         assert 'class="verdict incomplete"' in text
         assert "process main has not ended" in text
 
-    @pytest.mark.parametrize(
-        "lines", [[run(selected=0), end(finished=0)], [run(), timing(), end()], [run(), record("absent"), end()]]
-    )
+    @pytest.mark.parametrize("lines", [[run(selected=0), end(finished=0)], [run(), timing(), end()], [run(), record("absent"), end()]])
     def test_sparse_results_make_a_report(self, write: Write, tmp_path: Path, lines: list[Line]) -> None:
         """No record, nothing but times, nothing but absence: the report says so."""
         index = build([write(*lines)], tmp_path / "out")
@@ -174,9 +172,7 @@ class TestPages:
             timing(value=float("nan")),
         ]
         index = build([write(run(), *bad, end())], tmp_path / "out")
-        block = (
-            (index.parent / "benchmarks.html").read_text(encoding="utf-8").split('application/json">')[1].split("</script>")[0]
-        )
+        block = (index.parent / "benchmarks.html").read_text(encoding="utf-8").split('application/json">')[1].split("</script>")[0]
         assert json.loads(block, parse_constant=lambda name: pytest.fail(name))["rows"][0][7] is None
 
     def test_stale_pages_go_and_other_files_stay(self, write: Write, tmp_path: Path) -> None:
@@ -230,7 +226,7 @@ class TestCommand:
         assert main(["summary", folder]) == 0
         assert capsys.readouterr().out.startswith("# logitbench\n")
 
-    def test_bad_input_is_one_line(self, write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_bad_input_is_one_line(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """Corrupt results and an output that is a file end with a message and exit code 2."""
         corrupt, good = write(run(), tail="?\n"), write(*sample(), name="good.jsonl")
         assert main(["summary", str(corrupt)]) == 2
@@ -281,4 +277,4 @@ class TestTexts:
         """Items stay in order; one too heavy for any page still gets one."""
         pages = list(paginate([1, PAGE_WEIGHT * 2, 2, 3], lambda item: item))
         assert pages == [[1], [PAGE_WEIGHT * 2], [2, 3]]
-        assert list(paginate([], lambda item: 1)) == [[]]
+        assert list(paginate([], lambda _: 1)) == [[]]

@@ -28,7 +28,7 @@ LAYERS = (
     {"suite.oracle", "suite.inputs", "suite.workloads", "suite.worker", "suite.processes", "suite.records"},
     {"suite.checks", "suite.casebook", "suite.sweep", "suite.limitations", "suite.reproduction", "suite.statistics"},
     {"suite.session"},
-    {"suite.judging", "suite.benchmarks"},
+    {"suite.judging", "suite.timing"},
     {"suite.plugin"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""

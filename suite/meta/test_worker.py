@@ -96,9 +96,7 @@ def test_messages_keep_every_bit_and_shape() -> None:
         wire.send(sink, {"do": "something", "ä": [1, None]}, arrays)
         header, got = wire.receive(source)
     assert header == {"do": "something", "ä": [1, None]}
-    assert {n: (a.shape, a.dtype, a.tobytes()) for n, a in got.items()} == {
-        n: (a.shape, a.dtype, a.tobytes()) for n, a in arrays.items()
-    }
+    assert {n: (a.shape, a.dtype, a.tobytes()) for n, a in got.items()} == {n: (a.shape, a.dtype, a.tobytes()) for n, a in arrays.items()}
 
 
 def test_a_closed_pipe_is_an_end() -> None:

@@ -35,8 +35,10 @@ def _is_soft(y: Floats) -> Floats:
 
 
 def with_logits_error(x: Floats, y: Floats, exact: Floats, r: Rounding) -> Floats:
-    """The larger of two forms: max(x, 0) − x y + log1p(e^−|x|), whose products and difference are exact for hard labels, and
-    −y log σ(x) − (1 − y) log σ(−x), a sum of non-negative terms."""
+    """The larger of two forms: max(x, 0) − x y + log1p(e^−|x|), and −y log σ(x) − (1 − y) log σ(−x).
+
+    The first one's products and difference are exact for hard labels; the second is a sum of non-negative terms.
+    """
     tail = r.grow(r.relative("exp") + r.relative("log1p")) * log1p_exp(x)
     product = np.abs(x * y)
     soft = _is_soft(y) * r.u * (product + np.abs(np.maximum(x, 0.0) - x * y))
@@ -164,9 +166,7 @@ def _focal_bound(inputs: Inputs, exact: Floats, r: Rounding, gamma: float = 2.0,
     return np.asarray(parts.weight * moved + r.grow(r.relative("pow") + 4.0 * r.u) * exact)
 
 
-def _focal_gradient_bound(
-    inputs: Inputs, exact: Floats, r: Rounding, gamma: float = 2.0, alpha: float = 0.25
-) -> tuple[Floats]:
+def _focal_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding, gamma: float = 2.0, alpha: float = 0.25) -> tuple[Floats]:
     """Product rule: γ q^(γ−1) s(1−s) loss + q^γ loss', each factor with its own error."""
     x, y = inputs["logits"], inputs["labels"]
     parts = _FocalErrors.of(inputs, r, alpha)
@@ -210,7 +210,8 @@ def _squared_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple
     x = inputs["logits"]
     residual, error = _residual_error(x, inputs["labels"], r)
     slope = logistic(x) * logistic(-x)
-    return (np.asarray(2.0 * ((residual + error) * (slope + sigmoid_gradient_error(x, r)) - residual * slope) + r.grow(4.0 * r.u) * np.abs(exact)),)
+    moved = (residual + error) * (slope + sigmoid_gradient_error(x, r)) - residual * slope
+    return (np.asarray(2.0 * moved + r.grow(4.0 * r.u) * np.abs(exact)),)
 
 
 _EXTREMES = (16.64, -16.64, 36.74, -36.74, 88.72, -88.72, 103.28, -103.28, 709.78, -709.78)

@@ -13,7 +13,7 @@ import numpy as np
 
 from suite.floats import Floats
 from suite.model import Argument, Operation
-from suite.operations.bounds import Inputs, Row, Rounding
+from suite.operations.bounds import Inputs, Rounding, Row
 from suite.operations.softmax import Balls, log_softmax_balls, p_rest, probability_error, softmax_balls
 
 _LABELS = Argument("labels", "distribution", differentiable=False, rows=True)
@@ -24,7 +24,7 @@ _OPTIONAL = ("axis", "where")
 
 
 def _soft(logits: Balls, labels: Balls) -> Any:
-    return sum(-y * l for y, l in zip(labels, log_softmax_balls(logits), strict=True) if y != 0) + logits[0] * 0
+    return sum(-y * log_p for y, log_p in zip(labels, log_softmax_balls(logits), strict=True) if y != 0) + logits[0] * 0
 
 
 def _soft_gradient(logits: Balls, labels: Balls) -> list[Balls]:
@@ -81,7 +81,8 @@ def _from_probabilities(p: Balls, labels: Balls) -> Any:
 def _from_probabilities_gradient(p: Balls, labels: Balls) -> list[Balls]:
     """Σ y / Σ p − y_i / p_i; for one-hot labels the class's own entry is −(Σ p − p_i) / (p_i Σ p)."""
     mass, total = sum(labels), sum(p)
-    return [[(mass - y) / total - (y * p_rest(p, i) / (q * total) if y != 0 else y) for i, (q, y) in enumerate(zip(p, labels, strict=True))]]
+    pairs = enumerate(zip(p, labels, strict=True))
+    return [[(mass - y) / total - (y * p_rest(p, i) / (q * total) if y != 0 else y) for i, (q, y) in pairs]]
 
 
 def _sparse_from_probabilities(p: Balls, index: int) -> Any:
@@ -111,7 +112,7 @@ def _probabilities_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
 
 def _probabilities_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
     """The two terms of the derivative, each with the error of the sum and its own roundings, or (softmax(log p) − y)/p."""
-    log_p, error, y, row = _log_error(inputs, r)
+    _, error, y, row = _log_error(inputs, r)
     p = inputs["probabilities"]
     mass, total = np.abs(y).sum(axis=-1, keepdims=True), p.sum(axis=-1, keepdims=True)
     quotient = r.grow((2.0 * row.terms + 6.0) * r.u) * (np.abs(y) / p + mass / total)

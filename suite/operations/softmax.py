@@ -12,7 +12,7 @@ import numpy as np
 
 from suite.floats import Floats
 from suite.model import Argument, Operation
-from suite.operations.bounds import Inputs, Row, Rounding
+from suite.operations.bounds import Inputs, Rounding, Row
 
 _X = (Argument("x", rows=True),)
 _BLANCHARD = "Blanchard, Higham & Higham, IMA J. Numer. Anal. 41 (2021), 2311–2330"
@@ -22,11 +22,7 @@ Balls = list[Any]
 
 def ball_max(x: Balls) -> Any:
     """The largest of exact balls."""
-    top = x[0]
-    for ball in x[1:]:
-        if ball > top:
-            top = ball
-    return top
+    return max(x)
 
 
 def softmax_balls(x: Balls) -> Balls:
