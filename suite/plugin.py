@@ -88,9 +88,9 @@ class State:
     counts: dict[str, int] = field(default_factory=dict)
     report: Path | None = None
 
-    def takes(self, case: Case) -> bool:
-        """Whether the profile takes a selected case."""
-        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_profile(case)
+    def takes(self, check: Check, case: Case) -> bool:
+        """Whether the profile takes a check on a selected case."""
+        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_profile(check, case)
 
     def start(self, config: pytest.Config, selected: int) -> None:
         """Opens the result file."""
@@ -203,8 +203,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"check", "case"} <= set(metafunc.fixturenames):
         family = next((f for f in FAMILIES if metafunc.definition.get_closest_marker(f)), None)
         state = metafunc.config.stash[_STATE]
-        cases = [c for c in all_cases(state.device) if c in state.selection and state.takes(c)]
-        pairs = [(k, c) for k in checks().values() if k.family == family for c in cases if fitting(k, c)]
+        cases = [c for c in all_cases(state.device) if c in state.selection]
+        family_checks = [k for k in checks().values() if k.family == family]
+        pairs = [(k, c) for k in family_checks for c in cases if fitting(k, c) and state.takes(k, c)]
         ids = [f"{k.name}-{c.id}" for k, c in pairs]
         groups = [pytest.mark.xdist_group(f"{c.backend}-{'x64' if c.dtype == 'float64' else 'x32'}") for _, c in pairs]
         metafunc.parametrize("check,case", [pytest.param(k, c, marks=g) for (k, c), g in zip(pairs, groups, strict=True)], ids=ids)
