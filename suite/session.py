@@ -165,7 +165,11 @@ class Session:
         for rows in shapes:
             grid, generated = self.batches(operation, case.dtype, rows)
             found += [grid] if check.grid_only else [grid, generated]
-            with_forms = check.forms and case.dtype in self.profile.form_dtypes and (not self.profile.thin or (_in_turn(case) and not check.needs_gradient))
+            with_forms = (
+                check.forms
+                and case.dtype in self.profile.form_dtypes
+                and (not self.profile.thin or (_in_turn(case) and not check.needs_gradient))
+            )
             if with_forms and rows == shapes[0]:
                 found += [
                     inputs.with_form(grid, operation, FORMATS[case.dtype], form)

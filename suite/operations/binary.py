@@ -77,7 +77,9 @@ def _weighted_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
     linear, curved = np.abs((1.0 - y) * x), softplus(-x)
     tail = r.grow(r.relative("exp") + r.relative("log1p")) * log1p_exp(x)
     curved_error = weight * (tail + r.grow(3.0 * r.u) * curved + 2.0 * r.underflow) + 1.01 * weight_error * curved
-    return np.asarray(2.0 * r.u * linear + curved_error + r.u * np.abs(exact))
+    # The product may overflow although its sum with the linear term, of the other sign, does not.
+    overflow = np.where(weight * curved + curved_error > r.fmt.max, np.inf, 0.0)
+    return np.asarray(2.0 * r.u * linear + curved_error + r.u * np.abs(exact) + overflow)
 
 
 def _weighted_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
