@@ -13,7 +13,7 @@ from hypothesis.errors import HypothesisException
 from suite import inputs
 from suite.checks import Check
 from suite.floats import FORMATS, hexadecimal
-from suite.inputs import Arrays
+from suite.inputs import Arrays, Batch
 from suite.model import Case, Limitation, Record
 from suite.operations import operations
 from suite.processes import Absent, WorkerError
@@ -125,9 +125,22 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
     )
     operation = operations()[case.operation]
     implementation = implementations()[case.backend, case.operation, case.implementation]
-    block = inputs.block_shape(operation, session.profile.rows[0])
-    failure = Failure(verdict.output, example, place[1:], block=block, axis=judgement.batch.form.axis, **numbers)
+    arrays, row = _block(session, case, judgement)
+    failure = Failure(verdict.output, arrays, (row, *place[1:]), axis=judgement.batch.form.axis, **numbers)
     return message, script(operation, implementation, case, failure)
+
+
+def _block(session: Session, case: Case, judgement: Judgement) -> tuple[dict[str, Any], int]:
+    """The arrays of a block that shows the failure, and the failing row: the one example throughout if that does, else as it was."""
+    batch, verdict, place = judgement.inputs, judgement.verdict, judgement.worst
+    assert place is not None
+    size = next(iter(batch.arrays.values())).shape[1]
+    block, row = divmod(place[0], size)
+    alone = {n: np.repeat(a[block : block + 1, row : row + 1], size, axis=1) for n, a in batch.arrays.items()}
+    results = session.evaluate(case, Batch("alone", alone, batch.form), verdict.output != "value")
+    if np.array_equal(results[verdict.output][0][(0, *place[1:])], verdict.got[place], equal_nan=True):
+        return {n: a[0] for n, a in alone.items()}, 0
+    return {n: a[block] for n, a in batch.arrays.items()}, row
 
 
 def _short(value: Any) -> str:

@@ -226,6 +226,11 @@ def _work(items: list[pytest.Item]) -> Iterator[tuple[Check, Case]]:
             yield check, case
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Timings come last: by then the checks' work, announced to all processes at once, has been done, and the machine is quiet."""
+    items.sort(key=lambda item: item.get_closest_marker("benchmark") is not None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Opens the result file and announces all work to the frameworks' processes, once it is known that something will run."""

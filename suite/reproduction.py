@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suite.backends import backends
 from suite.backends.base import Function, lazy
@@ -24,15 +25,18 @@ _LAZY = type(lazy("x"))
 
 @dataclass(frozen=True)
 class Failure:
-    """One element of one output that is wrong: the example's inputs, where in its row, what came, what should have, how far it may be."""
+    """One wrong element of an output.
+
+    ``arrays`` is the block of inputs by argument name, ``place`` the element's index in the output, ``got`` what came there,
+    ``expected`` what should have, ``limit`` how far it may be off.
+    """
 
     output: str
-    example: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
     place: tuple[int, ...]
     got: float
     expected: float
     limit: float
-    block: tuple[int, ...]
     axis: int = -1
 
 
@@ -91,29 +95,27 @@ def _names(function: Function) -> list[str]:
 
 
 def script(operation: Operation, implementation: Implementation, case: Case, failure: Failure) -> str:
-    """The lines. Every example of the block is the failing one, since vector kernels treat a lone element differently."""
+    """The lines. A whole block is computed, since vector kernels treat a lone element differently."""
     style = backends()[case.backend].script
     adapter, needed = adapter_source(implementation.function)
     names = [a.name for a in operation.arguments]
-    extra = [n for n in ("where", "b") if n in failure.example and n not in names]
+    extra = [n for n in ("where", "b") if n in failure.arrays and n not in names]
     lines = ["from __future__ import annotations", *_environment(case)]
     lines += list(dict.fromkeys(["import ml_dtypes" if case.dtype == "bfloat16" else "", "import numpy as np", style.header, *needed]))
     dtype = "ml_dtypes.bfloat16" if case.dtype == "bfloat16" else f'"{case.dtype}"'
     lines += ["", "h = float.fromhex"]
     tensors = [*names, *extra, *(["cotangent"] if failure.output != "value" else [])]
     for name in tensors:
-        value = failure.example.get(name, 1.0)
-        literal = _literal(value)
-        is_float = np.asarray(value).dtype.kind == "f"
-        filled = _filled(literal, value, failure, dtype if is_float else None)
-        lines.append(f"{name} = {style.tensor.format(filled + '.T' if failure.axis == 0 and np.ndim(value) else filled)}")
+        block = failure.arrays[name] if name in failure.arrays else np.ones(_output_shape(operation, failure))
+        literal = _block_literal(block, dtype if block.dtype.kind == "f" else "")
+        lines.append(f"{name} = {style.tensor.format(literal + '.T' if failure.axis == 0 and block.ndim > 1 else literal)}")
     lines += ["", _definition(adapter, operation, names, extra, failure.axis)]
     if failure.output == "value":
         lines.append(f"result = {style.modes[case.mode].format('function')}({', '.join(tensors)})")
     else:
         lines.append(style.pullback.format(index=names.index(failure.output.removeprefix("d "))))
         lines.append(f"result = {style.modes[case.mode].format('pullback')}({', '.join(tensors)})")
-    place = "".join(f"[{i}]" for i in ((*failure.place, 0) if failure.axis == 0 else (0, *failure.place)))
+    place = "".join(f"[{i}]" for i in (failure.place[::-1] if failure.axis == 0 else failure.place))
     lines += [
         f"got, exact, limit = float({style.array.format('result')}{place}), {_number(failure.expected)}, {_number(failure.limit)}",
         "print(f'got {got!r}, exact {exact!r}, allowed error {limit!r}')",
@@ -135,10 +137,19 @@ def _definition(adapter: str, operation: Operation, names: list[str], extra: lis
     return f"def function({', '.join([*names, *extra])}):\n    return {adapter}({', '.join([*names, *keywords])})\n"
 
 
-def _filled(literal: str, value: Any, failure: Failure, dtype: str | None) -> str:
-    shape = (failure.block[0], *np.shape(value))
+def _output_shape(operation: Operation, failure: Failure) -> tuple[int, ...]:
+    first = failure.arrays[operation.arguments[0].name].shape
+    return first[:1] if operation.shape == "scalar" else first
+
+
+def _block_literal(block: NDArray[Any], dtype: str) -> str:
+    """An expression for the block: short where all examples are the same."""
     kind = f", {dtype}" if dtype else ""
-    return f"np.full({shape}, {literal}{kind})" if np.ndim(value) == 0 else f"np.tile(np.array({literal}{kind}), ({shape[0]}, 1))"
+    if not np.array_equal(block, np.broadcast_to(block[:1], block.shape), equal_nan=bool(dtype)):
+        return f"np.array({_literal(block)}{kind})"
+    if block.ndim == 1:
+        return f"np.full({block.shape}, {_literal(block[0])}{kind})"
+    return f"np.tile(np.array({_literal(block[0])}{kind}), ({len(block)}, 1))"
 
 
 def _literal(value: Any) -> str:

@@ -128,7 +128,12 @@ class Judgement:
     def example(self) -> dict[str, Any]:
         """The worst example's inputs, one entry of each array."""
         assert self.worst is not None
-        return {name: array[self.worst[0]] for name, array in self.batch.flat().items()}
+        return {name: array[self.worst[0]] for name, array in self.inputs.flat().items()}
+
+    @property
+    def inputs(self) -> Batch:
+        """What was judged."""
+        return self.verdict.inputs or self.batch
 
 
 @dataclass

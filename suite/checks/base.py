@@ -96,7 +96,8 @@ class Verdict:
     """Judgement of every element of one output.
 
     ``score`` up to 1 holds, above it (or NaN) violates; for a bound it is the share of the bound that was used, for a law 0 or
-    infinity. ``judged`` leaves elements out. All arrays have the output's shape. ``grades`` characterise the same results.
+    infinity. ``judged`` leaves elements out. ``inputs`` is what was judged if it is not the batch that the check was given. All
+    arrays have the output's shape. ``grades`` characterise the same results.
     """
 
     output: str
@@ -106,6 +107,7 @@ class Verdict:
     expected: Floats
     limit: Floats
     grades: Mapping[str, float] = field(default_factory=dict)
+    inputs: Batch | None = None
 
     @property
     def violated(self) -> NDArray[np.bool_]:

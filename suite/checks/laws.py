@@ -13,9 +13,9 @@ from suite.model import Operation
 PLANTED_EVERY = 7
 
 
-def _law(output: str, holds: NDArray[np.bool_], got: Floats, expected: Floats) -> Verdict:
+def _law(output: str, holds: NDArray[np.bool_], got: Floats, expected: Floats, inputs: Batch | None = None) -> Verdict:
     score = np.where(holds, 0.0, np.inf)
-    return Verdict(output, score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape))
+    return Verdict(output, score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape), inputs=inputs)
 
 
 def _stays_in_range(subject: Subject, batch: Batch) -> list[Verdict]:
@@ -46,7 +46,7 @@ def _nan_propagates(subject: Subject, batch: Batch) -> list[Verdict]:
     mine = examples if got.ndim == 1 else np.broadcast_to(examples[:, None], got.shape)
     unchanged = (got == clean) | (np.isnan(got) & np.isnan(clean))
     holds = np.where(mine, np.isnan(got), unchanged)
-    return [_law("value", holds, got, np.where(mine, np.nan, clean))]
+    return [_law("value", holds, got, np.where(mine, np.nan, clean), poisoned)]
 
 
 CHECKS = (
