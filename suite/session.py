@@ -92,6 +92,19 @@ def _in_turn(case: Case) -> bool:
     return case.mode == modes[turn % len(modes)]
 
 
+def request_header(
+    what: str, case: Case, arrays: list[str], positional: int, options: Mapping[str, Any], gradient: list[int], blocks: int
+) -> dict[str, Any]:
+    """What a worker is told beside the arrays: the first ``positional`` of them go by position, the others by keyword.
+
+    ``gradient`` has the places of the arguments to differentiate by; where there are any, the arrays hold a cotangent too.
+    """
+    return {
+        "do": what, "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "dtype": case.dtype,
+        "arrays": arrays, "positional": positional, "options": dict(options), "gradient": gradient, "blocks": blocks,
+    }  # fmt: skip
+
+
 def fitting(check: Check, case: Case) -> bool:
     """Whether the check says anything about the case."""
     backend = backends()[case.backend]
@@ -201,10 +214,7 @@ class Session:
             reduced = first.shape[:1] + first.shape[2 if batch.form.axis == 0 else 1 :][: first.ndim - 2]
             shape = reduced if operation.shape == "scalar" else first.shape
             arrays["cotangent"] = np.ones(shape) if cotangent is None else cotangent
-        header = {
-            "do": "evaluate", "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "dtype": case.dtype,
-            "arrays": names, "positional": len(positional), "options": options, "gradient": wrt, "blocks": batch.blocks,
-        }  # fmt: skip
+        header = request_header("evaluate", case, names, len(positional), options, wrt, batch.blocks)
         return (case, batch.key, gradient), Request(header, arrays)
 
     def evaluate(self, case: Case, batch: Batch, gradient: bool) -> Mapping[str, Floats]:

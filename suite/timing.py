@@ -12,7 +12,7 @@ from suite.backends import backends
 from suite.model import Record
 from suite.operations import operations
 from suite.processes import Process, Request
-from suite.session import all_cases, canonical
+from suite.session import all_cases, canonical, request_header
 from suite.workloads import WORKLOADS, Cell
 
 
@@ -41,10 +41,7 @@ def request(cell: Cell) -> Request:
     if wrt:
         first = arrays[positional[0]]
         arrays["cotangent"] = np.ones(first.shape[:2] if operation.shape == "scalar" else first.shape)
-    header = {
-        "do": "prepare", "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "dtype": case.dtype,
-        "arrays": positional, "positional": len(positional), "options": dict(operation.options), "gradient": wrt, "blocks": 1,
-    }  # fmt: skip
+    header = request_header("prepare", case, positional, len(positional), operation.options, wrt, 1)
     return Request(header, arrays)
 
 

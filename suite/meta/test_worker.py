@@ -146,8 +146,8 @@ def test_a_killed_worker_fails_its_request_alone(own: Processes) -> None:
     """The signal is named; the next request finds a new worker."""
     process = own.process("numpy")
     waiting = hang(process)
-    assert process._process is not None  # noqa: SLF001
-    os.kill(process._process.pid, signal.SIGKILL)  # noqa: SLF001
+    assert process._process is not None  # noqa: SLF001 - a test of what happens inside
+    os.kill(process._process.pid, signal.SIGKILL)  # noqa: SLF001 - a test of what happens inside
     with pytest.raises(WorkerError, match="the numpy-cpu process died with signal 9"):
         waiting.result(60)
     assert ask(own)["value"].shape == (1, 2, 3)
@@ -157,10 +157,10 @@ def test_a_hanging_worker_is_stopped(own: Processes) -> None:
     """At the time limit, which the message gives; the next request finds a new worker."""
     process = own.process("numpy")
     own.describe("numpy")
-    process._limit = 1.0  # noqa: SLF001
+    process._limit = 1.0  # noqa: SLF001 - a test of what happens inside
     with pytest.raises(WorkerError, match="no answer within 1 s and was stopped"):
         hang(process).result(60)
-    process._limit = 60.0  # noqa: SLF001
+    process._limit = 60.0  # noqa: SLF001 - a test of what happens inside
     assert ask(own)["value"].shape == (1, 2, 3)
 
 
