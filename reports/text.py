@@ -26,6 +26,11 @@ def number(value: Any) -> str:
     return f"{value:.3g}"
 
 
+def whole(value: int | None) -> str:
+    """A count with all its digits; a dash for none."""
+    return "–" if value is None else f"{value:,}"
+
+
 def seconds(value: Any) -> str:
     """A duration with its unit, three significant digits."""
     if not isinstance(value, int | float) or not math.isfinite(value):

@@ -55,8 +55,23 @@ class Format:
 
     @property
     def infinity_ordinal(self) -> int:
-        """Ordinal of infinity: one more than the largest finite number's."""
+        """Ordinal of infinity, which is also its bit pattern: one more than the largest finite number's."""
         return (2 * self.emax + 1) << (self.precision - 1)
+
+    @property
+    def nan_pattern(self) -> int:
+        """The quiet NaN without sign and payload."""
+        return self.infinity_ordinal | (1 << (self.precision - 2))
+
+    @property
+    def sign_pattern(self) -> int:
+        """−0.0: the sign bit alone."""
+        return 1 << (self.bits - 1)
+
+    @property
+    def tiny_pattern(self) -> int:
+        """The smallest positive normal number."""
+        return 1 << (self.precision - 1)
 
 
 FORMATS = {
@@ -130,6 +145,32 @@ def from_ordinal(fmt: Format, ordinals: ArrayLike) -> Floats:
     ordinals = np.clip(np.asarray(ordinals, dtype=np.int64), -fmt.infinity_ordinal, fmt.infinity_ordinal)
     magnitude = _from_magnitude_bits(fmt, np.abs(ordinals))
     return np.where(ordinals < 0, -magnitude, magnitude)
+
+
+def pattern_type(fmt: Format) -> Any:
+    """NumPy's unsigned integer of the format's width."""
+    return _BITS[fmt.bits][1]
+
+
+def from_patterns(fmt: Format, patterns: NDArray[Any]) -> Floats:
+    """The numbers that bit patterns stand for; every NaN pattern is NaN."""
+    with np.errstate(invalid="ignore"):
+        if fmt.name == "bfloat16":
+            return (patterns.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        real, integer = _BITS[fmt.bits]
+        return np.asarray(patterns.astype(integer, copy=False).view(real), dtype=np.float64)
+
+
+def to_patterns(fmt: Format, values: ArrayLike) -> NDArray[Any]:
+    """Bit patterns of the correctly rounded values, ties to even; every NaN becomes the quiet one without payload."""
+    values = np.asarray(values, dtype=np.float64)
+    if fmt.name == "bfloat16":
+        patterns = (round_to(fmt, values).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    else:
+        real, integer = _BITS[fmt.bits]
+        with np.errstate(over="ignore", under="ignore"):
+            patterns = values.astype(real).view(integer)
+    return np.where(np.isnan(values), pattern_type(fmt)(fmt.nan_pattern), patterns)
 
 
 def is_representable(fmt: Format, values: ArrayLike) -> NDArray[np.bool_]:

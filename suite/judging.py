@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import Phase
 from hypothesis.errors import HypothesisException
 
-from suite import inputs
+from suite import inputs, verdicts
 from suite.checks import Check
 from suite.floats import FORMATS, hexadecimal
 from suite.inputs import Arrays, Batch
@@ -19,6 +19,7 @@ from suite.operations import operations
 from suite.processes import Absent, WorkerError
 from suite.reproduction import Failure, script
 from suite.session import Judgement, Session, implementations
+from suite.shards import Output
 
 SHRINK_SECONDS = 5.0
 """Longest time to spend on making one failing block simpler."""
@@ -50,6 +51,26 @@ def judge(session: Session, check: Check, case: Case, environment: str) -> Outco
     except (WorkerError, ArithmeticError) as error:
         outcome.records.append(_plain(check, case, environment, status="error", message=str(error)))
         outcome.failures.append(f"{case.id}: {check.name} could not be judged\n{error}")
+    return outcome
+
+
+def swept(session: Session, output: Output, environment: str) -> Outcome:
+    """Compares an output with the correctly rounded result at every input of its format."""
+    outcome = Outcome()
+    case = output.case
+    try:
+        if reason := session.missing(case):
+            outcome.absent = reason
+            return outcome
+        record = verdicts.record(output, [session.sweep(output)], 0.0, session.facts(case), environment, session.known)
+    except Absent as error:
+        outcome.absent = str(error)
+        return outcome
+    except WorkerError as error:
+        record = Record(case, f"sweep {output.what}", "sweep", verdicts.METRIC, "error", message=str(error), environment=environment)
+    outcome.records.append(record)
+    if record.status in ("fail", "error"):
+        outcome.failures.append(f"{output.id}\n{record.message}")
     return outcome
 
 

@@ -40,6 +40,76 @@ class Argument:
     rows: bool = False
 
 
+Straight = tuple[float, float] | None
+"""(beyond, slope): for |x| ≥ ``beyond`` the result rounds to slope·x, slope ±1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A real function of one number, or of two, to be evaluated for every number of a format at once.
+
+    ``compute`` takes float64 arrays, NaN and infinities among them, and errs by at most ``suite.reference.ERROR`` relative to the
+    result; ``ball`` is the same function in ball arithmetic, for finite arguments inside the domain. ``trend`` has the sign of the slope
+    left and right of 0 (0: it changes, or is not known), ``range`` the closed interval of the values, ``straight`` the asymptotes
+    left and right that leave nothing to compute. Where the sum of two numbers ``cancels``, the error is relative to their size.
+    """
+
+    compute: Callable[..., Array]
+    ball: Callable[..., Any]
+    trend: tuple[int, int] = (0, 0)
+    range: tuple[float, float] = (-float("inf"), float("inf"))
+    straight: tuple[Straight, Straight] = (None, None)
+    cancels: bool = False
+
+    def mirrored(self) -> Curve:
+        """f(−x), of one number."""
+        (left, right), (near, far) = self.trend, self.straight
+        compute, ball = self.compute, self.ball
+        turned = (far and (far[0], -far[1]), near and (near[0], -near[1]))
+        return Curve(lambda x: compute(-x), lambda x: ball(-x), (-right, -left), self.range, turned)
+
+    def negated(self) -> Curve:
+        """−f(x)."""
+        (left, right), (near, far) = self.trend, self.straight
+        compute, ball = self.compute, self.ball
+        turned = (near and (near[0], -near[1]), far and (far[0], -far[1]))
+        return Curve(lambda *x: -compute(*x), lambda *x: -ball(*x), (-left, -right), (-self.range[1], -self.range[0]), turned)
+
+    def scaled(self, factor: float) -> Curve:
+        """factor·f(x) for a factor > 0."""
+        compute, ball = self.compute, self.ball
+        widened = (factor * self.range[0], factor * self.range[1])
+        return Curve(lambda *x: factor * compute(*x), lambda *x: ball(*x) * factor, self.trend, widened)
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """An operation as a function of one number or two: the others are fixed.
+
+    ``curves`` are its value, its derivative with respect to the (first) moving number, and its second derivative if that can be had
+    without cancellation. ``moving`` has the places of the moving arguments; for an operation on rows the moving numbers begin the row,
+    ``row`` follows them, and the result is looked at in its first entry. ``fixed`` are the other arguments. Inputs outside ``domain``
+    and at ``kinks`` (derivatives only) are not judged.
+    """
+
+    curves: tuple[Curve, ...]
+    moving: tuple[int, ...] = (0,)
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    row: tuple[float, ...] = ()
+    arity: int = 1
+    domain: tuple[float, float] = (-float("inf"), float("inf"))
+    kinks: tuple[float, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What is fixed, for a reader: ``labels = 0``; empty for the function itself."""
+        numbers = ["x", "y"][: self.arity]
+        rows = (
+            [f"[{', '.join([*numbers, *(f'{v:g}' for v in self.row)])}]"] if self.row or (self.arity > 1 and len(self.moving) == 1) else []
+        )
+        return ", ".join([*rows, *(f"{name} = {value:g}" for name, value in self.fixed.items())])
+
+
 @dataclass(frozen=True)
 class Operation:
     """A mathematical function, free of frameworks, with everything that is needed to judge a claim to compute it.
@@ -54,7 +124,8 @@ class Operation:
     derivative. ``range`` is the closed interval in which every value lies, exactly. ``options`` are keyword arguments with the
     values that they are checked with, ``optional`` the keywords that an implementation may lack, ``critical`` the inputs near
     which formulas are known to break, in any dtype.
-    ``rounds`` is False where every result is exact, so that nothing can underflow on the way.
+    ``rounds`` is False where every result is exact, so that nothing can underflow on the way. ``slices`` are the functions of one
+    number, or two, that are swept over every input of a format.
     """
 
     name: str
@@ -74,6 +145,7 @@ class Operation:
     kinks: tuple[float, ...] = ()
     range: tuple[float, float] = (-float("inf"), float("inf"))
     critical: tuple[float, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
     @property
     def differentiable(self) -> tuple[str, ...]:

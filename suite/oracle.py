@@ -7,7 +7,7 @@ narrower format is decided, ties included (:func:`suite.floats.round_to`). No fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Curve, Operation
 
 PRECISIONS = (128, 256, 512, 1024, 2048, 4096)
 """Bits to try. A value still ambiguous at the last is exactly representable or a tie, and its midpoint is taken."""
@@ -77,6 +77,14 @@ def gradient(operation: Operation, arrays: Arrays, options: Mapping[str, float])
     row_shaped = [a.rows for a in operation.arguments if a.differentiable]
     results = _Rows(operation, arrays).evaluate(lambda *row: compute(*row, **options), row_shaped, 0.0)
     return dict(zip(operation.differentiable, results, strict=True))
+
+
+def curve(function: Curve, numbers: Sequence[Floats]) -> Exact:
+    """Exact results of a curve for finite inputs inside its domain, one array ``(R,)`` for each of its numbers."""
+    rows = list(zip(*(n.tolist() for n in numbers), strict=True))
+    solved = _ziv(len(rows), lambda i: [function.ball(*map(flint.arb, rows[i]))])
+    highs, lows = zip(*(pairs[0] for pairs in solved), strict=True) if rows else ((), ())
+    return Exact(np.array(highs, dtype=np.float64), np.array(lows, dtype=np.float64))
 
 
 def _unary(operation: Operation, x: Floats, compute: Callable[[Any], Any], special: Mapping[float, float]) -> Exact:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from suite import records, timing
+from suite import machine, records, timing
 from suite.backends import backends
 from suite.checks import Check, checks
 from suite.floats import FORMATS
-from suite.judging import Outcome, judge
+from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
 from suite.model import Case, Record
 from suite.operations import operations
 from suite.processes import Absent, Processes, WorkerError
-from suite.session import PROFILES, Session, all_cases, fitting, in_thin_profile, load_limitations, machine_facts
+from suite.session import PROFILES, Session, all_cases, fitting, in_thin_profile, in_thin_sweep, load_limitations, swept_outputs
+from suite.shards import Output
 from suite.workloads import Cell
 
 FAMILIES = ("stability", "equivalence", "vanishing")
@@ -92,13 +93,17 @@ class State:
         """Whether the profile takes a check on a selected case."""
         return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_profile(check, case)
 
+    def takes_sweep(self, output: Output) -> bool:
+        """Whether the profile takes a sweep of a selected case."""
+        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_sweep(output)
+
     def start(self, config: pytest.Config, selected: int) -> None:
         """Opens the result file."""
         if self.directory is None:
             return
         self.writer = records.Writer(self.directory, self.run, self.process)
         self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
-        self.writer.environment("suite", "suite", machine_facts())
+        self.writer.environment("suite", "suite", machine.facts())
 
     def environment(self, case: Case) -> str:
         """The id of the case's environment; its facts are written once."""
@@ -164,6 +169,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a wrong one ends the session before anything runs."""
     for family in FAMILIES:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
+    config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")
     device = config.getoption("device")
     if device not in ("cpu", "gpu"):
         raise pytest.UsageError(f"--device: unknown {device!r}; known are cpu, gpu")
@@ -210,6 +216,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         groups = [pytest.mark.xdist_group(f"{c.backend}-{'x64' if c.dtype == 'float64' else 'x32'}") for _, c in pairs]
         metafunc.parametrize("check,case", [pytest.param(k, c, marks=g) for (k, c), g in zip(pairs, groups, strict=True)], ids=ids)
 
+    if "output" in metafunc.fixturenames:
+        state = metafunc.config.stash[_STATE]
+        outputs = [o for c in all_cases(state.device) if c in state.selection for o in swept_outputs(c) if state.takes_sweep(o)]
+        groups = [pytest.mark.xdist_group(f"{o.case.backend}-x32") for o in outputs]
+        metafunc.parametrize(
+            "output", [pytest.param(o, marks=g) for o, g in zip(outputs, groups, strict=True)], ids=[o.id for o in outputs]
+        )
+
     if "cell" in metafunc.fixturenames:
         state = metafunc.config.stash[_STATE]
         everything = metafunc.config.getoption("all_workloads") or state.selection.narrow
@@ -218,12 +232,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("cell", found, ids=[c.id for c in found])
 
 
-def _work(items: list[pytest.Item]) -> Iterator[tuple[Check, Case]]:
+def _params(items: list[pytest.Item]) -> Iterator[dict[str, Any]]:
+    """What the tests are about."""
     for item in items:
-        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        check, case = params.get("check"), params.get("case")
-        if isinstance(check, Check) and isinstance(case, Case):
-            yield check, case
+        yield item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -252,19 +264,18 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     processes = Processes(state.device, state.time_limit)
     assert settings.default is not None
     state.session = Session(processes, PROFILES[state.profile], state.seed, settings.default.max_examples, known)
-    work = list(_work(session.items))
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        state.session.announce(work)
+        state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))
+    state.session.announce_sweeps(p["output"] for p in _params(session.items) if isinstance(p.get("output"), Output))
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(m) for m in (*FAMILIES, "benchmark"))
+    return any(item.get_closest_marker(m) for m in (*FAMILIES, "sweep", "benchmark"))
 
 
 def _is_empty(item: pytest.Item) -> bool:
     """Whether this is what pytest puts in place of a test without parameters."""
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return not any(isinstance(p, Case | Cell) for p in params.values())
+    return not any(isinstance(p, Case | Cell | Output) for params in _params([item]) for p in params.values())
 
 
 def _is_controller(config: pytest.Config) -> bool:
@@ -275,6 +286,16 @@ def _is_controller(config: pytest.Config) -> bool:
 @pytest.fixture
 def judged(check: Check, case: Case, request: pytest.FixtureRequest) -> Outcome:
     """The outcome of a check on a case, already on record; skips, with the reason, what is absent."""
+    return _on_record(request, case, lambda session, environment: judge(session, check, case, environment))
+
+
+@pytest.fixture
+def every_input(output: Output, request: pytest.FixtureRequest) -> Outcome:
+    """The outcome of a sweep, already on record; skips, with the reason, what is absent."""
+    return _on_record(request, output.case, lambda session, environment: swept(session, output, environment))
+
+
+def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Session, str], Outcome]) -> Outcome:
     state = request.config.stash[_STATE]
     assert state.session is not None
     environment = ""
@@ -285,7 +306,7 @@ def judged(check: Check, case: Case, request: pytest.FixtureRequest) -> Outcome:
         pytest.skip(f"{case.backend} is absent: {error}")
     except WorkerError as error:
         return Outcome(failures=[f"{case.backend} does not answer: {error}"])
-    outcome = judge(state.session, check, case, environment)
+    outcome = work(state.session, environment)
     for record in outcome.records:
         state.keep(record)
     if outcome.absent:

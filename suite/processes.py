@@ -72,7 +72,8 @@ class Process:
 
     def __init__(self, backend: str, device: str, x64: bool, time_limit: float) -> None:
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
-        self._backend, self._device, self._x64, self._limit = backend, device, x64, time_limit
+        self.x64 = x64
+        self._backend, self._device, self._limit = backend, device, time_limit
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
@@ -141,7 +142,7 @@ class Process:
             raise Absent(self._absent)
         if self._process is not None:
             return self._process
-        environment = {**os.environ, **backends()[self._backend].environment(self._device, self._x64), "PYTHONPATH": _python_path()}
+        environment = {**os.environ, **backends()[self._backend].environment(self._device, self.x64), "PYTHONPATH": _python_path()}
         command = [sys.executable, "-m", "suite.worker", self._backend, self._device]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process

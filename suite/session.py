@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import inputs, limitations
+from suite import elementary, inputs, limitations, shards
 from suite.backends import backends
 from suite.checks import Check, checks
 from suite.checks.base import Subject, Verdict
@@ -21,8 +19,8 @@ from suite.floats import FORMATS, Floats
 from suite.inputs import Batch
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
-from suite.operations.bounds import Rounding
 from suite.processes import Processes, Request
+from suite.shards import Output
 
 LIMITATIONS = Path(__file__).resolve().parent.parent / "fixtures" / "limitations.toml"
 
@@ -69,6 +67,16 @@ def all_cases(device: str = "cpu") -> Iterator[Case]:
                             yield Case(operation, backend.name, found.name, mode, dtype, device)
 
 
+def swept_outputs(case: Case) -> Iterator[Output]:
+    """What is swept of a case in a run of the checks: every input of a format of 16 bits, value and derivatives."""
+    if FORMATS[case.dtype].bits != 16:
+        return
+    deepest = 3 if backends()[case.backend].has_gradient else 1
+    for place, piece in enumerate(operations()[case.operation].slices):
+        if piece.arity == 1:
+            yield from (Output(case, place, order) for order in range(min(deepest, len(piece.curves))))
+
+
 def canonical(backend: str, operation: str) -> Implementation | None:
     """The first implementation in the backend's table: the API that most people use."""
     return next((i for i in backends()[backend].implementations if i.operation == operation), None)
@@ -83,6 +91,12 @@ def in_thin_profile(check: Check, case: Case) -> bool:
     if is_canonical and case.dtype == "float32":
         return True
     return (is_canonical or case.dtype == "float32") and _in_turn(case)
+
+
+def in_thin_sweep(output: Output) -> bool:
+    """Whether a thin profile takes a sweep: canonical implementations, each in one mode, without second derivatives."""
+    first = canonical(output.case.backend, output.case.operation)
+    return output.order < 2 and first is not None and first.name == output.case.implementation and _in_turn(output.case)
 
 
 def _in_turn(case: Case) -> bool:
@@ -161,6 +175,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self._batches: dict[tuple[str, str, tuple[int, int]], tuple[Batch, ...]] = {}
+        self._swept: dict[Case, list[Output]] = {}
 
     def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
         """The boundary grid and the generated blocks, the same for every implementation."""
@@ -270,11 +285,29 @@ class Session:
         flushes = self.facts(case).get(f"flushes {case.mode} {case.dtype}", "nothing") != "nothing"
         return Subject(
             operations()[case.operation],
-            Rounding(FORMATS[case.dtype], flushes),
+            elementary.rounding(case, flushes),
             lambda batch, gradient: self.evaluate(case, batch, gradient),
             backend.has_gradient,
             peer,
         )
+
+    def sweep(self, output: Output) -> dict[str, Any]:
+        """The tally of an output over every input of its format."""
+        outputs, key, request = self._sweep_request(output.case)
+        found = shards.answers(self.processes.answer(key, self.processes.of(output.case), request))
+        return found[outputs.index(output)]
+
+    def announce_sweeps(self, outputs: Iterable[Output]) -> None:
+        """Queues what :meth:`sweep` will ask: all outputs of a case in one request."""
+        for output in outputs:
+            self._swept.setdefault(output.case, []).append(output)
+        for case in self._swept:
+            _, key, request = self._sweep_request(case)
+            self.processes.announce(key, self.processes.of(case), request)
+
+    def _sweep_request(self, case: Case) -> tuple[list[Output], Any, Request]:
+        outputs = self._swept[case]
+        return outputs, ("sweep", case), shards.request(outputs, shards.Grid.of(FORMATS[case.dtype], 1), 0)
 
     # Judging
 
@@ -323,24 +356,3 @@ def load_limitations(path: Path = LIMITATIONS) -> tuple[Limitation, ...]:
             hint = "look at its operation, implementation, mode and dtype"
             raise limitations.LimitationsError(f"{path}: {entry.id}: matches no case; {hint}")
     return known
-
-
-def machine_facts() -> dict[str, str]:
-    """Facts of this machine that change numerics or time."""
-    facts = {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}", "machine": platform.machine()}
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        facts["cpu"] = platform.processor() or "unknown"
-    else:
-        lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-        values = {k.strip(): v.strip() for k, v in lines.items()}
-        facts["cpu"] = values.get("model name", "unknown")
-        wanted = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16")
-        flags = values.get("flags", values.get("Features", "")).split()
-        facts["vector extensions"] = " ".join(sorted(f for f in flags if f.startswith(wanted)))
-
-    facts["cpus"] = str(os.cpu_count())
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"):
-        facts[name] = os.environ.get(name, "")
-    return facts

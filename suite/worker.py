@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from typing import Any, BinaryIO
@@ -19,13 +19,16 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import wire
+from suite import tally, wire
 from suite.backends import backends
-from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api
-from suite.floats import FORMATS
+from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
+from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Implementation
 
 Arrays = Mapping[str, NDArray[Any]]
+
+CORE = "LOGITBENCH_CORE"
+"""Variable that names the core to stay on: a framework's own threads then wait for no other process."""
 _EXACT_KINDS = {"i": "int32", "u": "int32", "b": "bool"}
 
 
@@ -108,6 +111,70 @@ class Worker:
             once()
         return {"seconds": time.perf_counter() - start}, {}
 
+    def sweep(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
+        """Evaluates outputs for all inputs from ``start`` to ``stop``, ``chunk`` at a time, and compares with what is expected.
+
+        The tally of each, and, if they are to be kept, its results as bit patterns. An output that raises is answered by its error; the
+        others are not lost. Times are in seconds.
+        """
+        answers: list[dict[str, Any]] = []
+        kept: dict[str, NDArray[Any]] = {}
+        for number, output in enumerate(header["outputs"]):
+            try:
+                answer, results = self._sweep_one(header, output, arrays)
+            except Exception as error:  # noqa: BLE001 - whatever a framework raises is that output's result
+                answer, results = {"error": _reason(error)}, []
+            answers.append(answer)
+            if results:
+                kept[f"results {number}"] = np.concatenate(results)
+        return {"outputs": answers}, kept
+
+    def _sweep_one(self, header: dict[str, Any], output: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        fmt = FORMATS[header["dtype"]]
+        evaluate = self._every_input(fmt, header["chunk"], output)
+        expected = _expected(output["expected"], arrays)
+        counted = tally.Tally(fmt, tally.Law(**output["law"]))
+        kept: list[NDArray[Any]] = []
+        evaluating = comparing = 0.0
+        for at in range(header["start"], header["stop"], header["chunk"]):
+            begin = time.perf_counter()
+            got = evaluate(at)
+            middle = time.perf_counter()
+            counted.add(at, got, next(expected))
+            evaluating += middle - begin
+            comparing += time.perf_counter() - middle
+            kept += [got] if header["keep"] else []
+        return {**counted.result(), "evaluating": evaluating, "comparing": comparing}, kept
+
+    def _every_input(self, fmt: Format, count: int, output: dict[str, Any]) -> Callable[[int], NDArray[Any]]:
+        """A function from the number of a chunk's first input to the bit patterns of its ``count`` results."""
+        key = (output["operation"], output["implementation"])
+        order, dtype, names = output["order"], fmt.name, tuple(output["arrays"])
+        options = tuple(sorted(output["options"].items()))
+        function = self.compiled(key, output["mode"], options, names, len(names), tuple(output["moving"][:1]), order)
+        rest = output["row"]
+        kinds = {n: np.int64 if isinstance(v, int) else np.float64 for n, v in output["fixed"].items()}
+        fixed = {n: self._tensor(np.full(count, v, kinds[n]), dtype) for n, v in output["fixed"].items()}
+        width = output["arity"] + len(rest)
+        first = np.zeros((count, width)) if output["shape"] == "row" else np.ones((count, 1))
+        first[:, 0] = 1.0
+        cotangents = [self._tensor(first if output["shape"] == "row" else first[:, 0], dtype)] * order
+
+        def run(start: int) -> NDArray[Any]:
+            moving = _numbers(fmt, start, count, output["arity"])
+            if output["rows"]:
+                moving = [np.stack([*moving, *(np.full(count, v, moving[0].dtype) for v in rest)], axis=-1)]
+            given = iter(moving)
+            tensors = [fixed[n] if n in fixed else self.backend.tensor(next(given), dtype) for n in names]
+            result = function(*tensors, *cotangents)
+            array = self.backend.array(result[1][0] if order else result)
+            if str(array.dtype) != dtype:
+                raise TypeError(f"{output['implementation']} returned {array.dtype} for {dtype}")
+            flat = array[:, 0] if array.ndim > 1 else array
+            return np.ascontiguousarray(flat).view(pattern_type(fmt))
+
+        return run
+
     def _tensors(self, header: dict[str, Any], arrays: Arrays, block: int) -> list[Tensor]:
         names = [*header["arrays"], *(["cotangent"] if header["gradient"] else [])]
         return [self._tensor(arrays[name][block], header["dtype"]) for name in names]
@@ -119,18 +186,49 @@ class Worker:
         wrt = tuple(header["gradient"])
         key = (header["operation"], header["implementation"])
         options = tuple(sorted(header["options"].items()))
-        return self.compiled(key, header["mode"], options, tuple(header["arrays"]), header["positional"], wrt), wrt
+        return self.compiled(key, header["mode"], options, tuple(header["arrays"]), header["positional"], wrt, int(bool(wrt))), wrt
 
     def _compile(
-        self, key: tuple[str, str], mode: str, options: tuple[Any, ...], arrays: tuple[str, ...], positional: int, wrt: tuple[int, ...]
-    ) -> Function:
+        self, key: tuple[str, str], mode: str, options: tuple[Any, ...], arrays: tuple[str, ...], positional: int, wrt: tuple[int, ...],
+        order: int,
+    ) -> Function:  # fmt: skip
+        """The implementation's value or, for ``order`` 1 and 2, that and its derivatives with respect to ``wrt``, as the mode runs it.
+
+        A second derivative is the pullback of the gradient by the first of ``wrt``; a cotangent for each comes last.
+        """
         implementation: Implementation = self.implementations[key]
 
         def call(*tensors: Tensor) -> Tensor:
             by_keyword = dict(zip(arrays[positional:], tensors[positional:], strict=True))
             return implementation.function(*tensors[:positional], **by_keyword, **dict(options))
 
-        return self.backend.compile(self.backend.pullback(call, wrt) if wrt else call, mode)
+        function: Function = call
+        for _ in range(order):
+            function = self.backend.pullback(_gradient_of(function) if function is not call else call, wrt)
+        return self.backend.compile(function, mode)
+
+
+def _gradient_of(pullback: Function) -> Function:
+    """What a pullback says of the first argument, as a function of the same arguments."""
+    return lambda *inputs: pullback(*inputs)[1][0]
+
+
+def _numbers(fmt: Format, start: int, count: int, arity: int) -> list[NDArray[Any]]:
+    """The inputs with the numbers from ``start`` on; of two numbers the first is the upper half of the input's number."""
+    dtype = numpy_dtype(fmt.name)
+    if arity == 1:
+        return [tally.inputs(fmt, start, count).view(dtype)]
+    index = np.arange(start, start + count, dtype=np.int64)
+    parts = index >> fmt.bits, index & ((1 << fmt.bits) - 1)
+    return [part.astype(pattern_type(fmt)).view(dtype) for part in parts]
+
+
+def _expected(name: str, arrays: Arrays) -> Iterator[tally.Expected]:
+    """The chunks' expected results, as :func:`suite.shards.packed` packs them."""
+    kinds, patterns, dense = (arrays[f"{name} {part}"] for part in ("kinds", "patterns", "dense"))
+    rows = iter(dense)
+    for kind, pattern in zip(kinds.tolist(), patterns.tolist(), strict=True):
+        yield tally.Expected(kind, pattern, next(rows) if kind == tally.DENSE else None)
 
 
 def _version(distribution: str) -> str:
@@ -175,6 +273,8 @@ def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str) -> int:
 def main() -> int:
     """Keeps standard output for messages; whatever a framework prints goes to standard error."""
     name, device = sys.argv[1:3]
+    if core := os.environ.get(CORE):
+        os.sched_setaffinity(0, {int(core)})
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return serve(sys.stdin.buffer, sink, name, device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.findings import failures, hrefs, known
 from reports.page import Page, Section
+from reports.sweeps import path as sweep_path
 from reports.text import slug
 from reports.timings import figure_data, timings
 from reports.view import SEVERITY, CaseView, View, group_by, tally
@@ -20,6 +21,9 @@ _MEASURES = {
     "frontier": ("frontier", "frontier"),
 }
 """What is measured beside the verdict: a record's metric, or a key in ``extra`` of the verdict's record."""
+
+_ELSEWHERE = ("benchmark", "sweep")
+"""Families whose records are shown in tables of their own."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Accuracy:
 
 def accuracy(view: CaseView, side: str) -> Accuracy:
     """What is known of a case's value or gradient."""
-    records = [r for r in view.records if ("gradient" in r.check) == (side == "gradient") and r.family != "benchmark"]
+    records = [r for r in view.records if ("gradient" in r.check) == (side == "gradient") and r.family not in _ELSEWHERE]
     bounds = [r for r in records if r.check == f"{side}_within_bound" and r.metric == "share of bound"]
     bound = max(bounds, key=lambda r: (SEVERITY[r.status], r.value or 0.0), default=None)
     measures: dict[str, object] = {}
@@ -53,7 +57,7 @@ def pages(view: View) -> Iterator[Page]:
     yield Page("operations.html", "operations.j2", "Operations", {"operations": listed})
     where = hrefs(view.cases)
     for operation, path, counts, cases in listed:
-        checked = [v for v in cases if any(r.family != "benchmark" for r in v.records)]
+        checked = [v for v in cases if any(r.family not in _ELSEWHERE for r in v.records)]
         times = timings(cases)
         context = {
             "operation": operation,
@@ -64,6 +68,7 @@ def pages(view: View) -> Iterator[Page]:
             "hrefs": where,
             "timings": times,
             "figure": figure_data(times),
+            "swept": sweep_path(operation) if any(r.family == "sweep" for v in cases for r in v.records) else "",
         }
         yield Page(path, "operation.j2", operation, context, figures=bool(times))
         yield from _record_pages(operation, path, cases)

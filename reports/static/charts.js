@@ -1,14 +1,9 @@
 // Draws the figures of timings from the data block beside them.
 "use strict";
 (() => {
+  const { css, unique, sorted, plain, shown, wrap, layout, start } = Figures;
   const FIELDS = ["operation", "backend", "mode", "implementation", "dtype", "workload", "pass"];
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x"];
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const unique = (values) => [...new Set(values)];
-  const sorted = (values) => unique(values).sort();
-  // Plotly reads markup in texts; names come from results and are to be shown as they are.
-  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
   function decode(data) {
     return data.rows.map((row) => {
@@ -56,16 +51,6 @@
     return { traces, layout, count: good.length };
   }
 
-  // Lines of at most so many characters, broken after punctuation.
-  function wrap(text, width) {
-    const lines = [""];
-    for (const part of text.split(/(?<=[._(,=])/)) {
-      if (lines.at(-1).length + part.length > width && lines.at(-1)) lines.push("");
-      lines[lines.length - 1] += part;
-    }
-    return lines.join("<br>");
-  }
-
   function bars(rows, all, narrow) {
     const style = styles(all), good = rows.filter((r) => r.median).sort((a, b) => b.median - a.median);
     const scale = good.length && good[0].median >= 1 ? [1, "s"] : good.length && good[0].median >= 1e-3 ? [1e3, "ms"] : [1e6, "µs"];
@@ -106,21 +91,11 @@
   };
   const COLUMN = { pass: "pass", workload: "workload", ftype: "dtype", operation: "operation" };
 
-  function layout(own, narrow) {
-    const axis = (a) => ({ gridcolor: css("--line"), linecolor: css("--soft"), zeroline: false, ...a });
-    const legend = { orientation: "h", x: 0, xref: "container", y: 1, yref: "container", yanchor: "top", font: { size: narrow ? 11 : 13 } };
-    return {
-      showlegend: true, ...own, xaxis: axis(own.xaxis), yaxis: axis(own.yaxis), legend,
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "system-ui, 'DejaVu Sans', sans-serif", size: narrow ? 11 : 13, color: css("--text") },
-      hoverlabel: { bgcolor: css("--card"), bordercolor: css("--soft"), font: { color: css("--text") }, align: "left" },
-    };
-  }
-
   function draw(box, rows, state) {
     const plot = PLOTS[box.dataset.plot], narrow = box.clientWidth < 600;
     const chosen = rows.filter((r) => plot.needs.every((name) => !state[name] || r[COLUMN[name]] === state[name]));
     const { traces, layout: own, count } = plot.draw(chosen, rows, narrow);
-    const caption = new DOMParser().parseFromString(plot.caption(state), "text/html").documentElement.textContent;
+    const caption = shown(plot.caption(state));
     box.previousElementSibling.textContent = count ? caption : `${caption}: no timing`;
     box.setAttribute("aria-label", `${caption}. ${count} values; the table below holds them.`);
     box.hidden = !count;
@@ -132,30 +107,15 @@
     Plotly.react(box, traces, { ...layout(own, narrow), width: box.clientWidth, height, margin }, { displayModeBar: false });
   }
 
-  function start(area) {
-    const rows = decode(JSON.parse(area.querySelector("script").textContent)), form = area.querySelector("form");
-    const state = {};
-    area.hidden = false;
-    for (const select of form.querySelectorAll("select")) {
-      const values = rows.map((r) => r[COLUMN[select.name]]);
-      const often = (value) => values.filter((v) => v === value).length;
-      const options = sorted(values);
-      const first = ["forward", "float32", "softmax"].find((value) => options.includes(value)) ?? options.reduce((a, b) => (often(b) >= often(a) ? b : a));
-      // Options' texts are not markup: undo what plain() did for Plotly.
-      for (const value of options) select.append(new Option(new DOMParser().parseFromString(value, "text/html").documentElement.textContent, value, false, value === first));
-      state[select.name] = first;
-    }
-    const all = () => { for (const box of area.querySelectorAll("[data-plot]")) draw(box, rows, state); };
-    form.addEventListener("input", (event) => { state[event.target.name] = event.target.value; all(); });
-    dark.addEventListener("change", all);
-    let width = 0;
-    new ResizeObserver(() => {
-      if (area.clientWidth !== width) {
-        width = area.clientWidth;
-        requestAnimationFrame(all);
-      }
-    }).observe(area);
+  function options(rows, name) {
+    const values = rows.map((r) => r[COLUMN[name]]), found = sorted(values);
+    const often = (value) => values.filter((v) => v === value).length;
+    const first = ["forward", "float32", "softmax"].find((value) => found.includes(value)) ?? found.reduce((a, b) => (often(b) >= often(a) ? b : a));
+    return { values: found, first };
   }
 
-  for (const area of document.querySelectorAll("[data-figures]")) start(area);
+  for (const area of document.querySelectorAll("[data-figures]")) {
+    const rows = decode(JSON.parse(area.querySelector("script").textContent));
+    start(area, (name) => options(rows, name), (box, state) => draw(box, rows, state));
+  }
 })();

@@ -49,6 +49,8 @@ class Backend(Protocol):
     distributions: tuple[str, ...]
     """Names of the distributions whose versions are recorded, the framework's own first."""
     modes: tuple[str, ...]
+    swept: tuple[str, ...]
+    """The modes that a sweep takes where none is asked for."""
     dtypes: tuple[str, ...]
     has_gradient: bool
     needs_x64: bool
@@ -100,6 +102,8 @@ def numpy_dtype(name: str) -> Any:
 
 def exact_cast(values: NDArray[Any], dtype: str) -> NDArray[Any]:
     """``values``, representable in ``dtype``, as an array of it. bfloat16 goes by its bits, past any cast that flushes."""
+    if values.dtype == numpy_dtype(dtype):
+        return values
     if dtype == "bfloat16":
         bits = values.astype(np.float32).view(np.uint32) >> 16
         result: NDArray[Any] = bits.astype(np.uint16).view(numpy_dtype("bfloat16"))

@@ -24,6 +24,7 @@ class JaxBackend:
     name = "jax"
     distributions: tuple[str, ...] = ("jax", "jaxlib", "optax", "numpy")
     modes = ("eager", "jit")
+    swept: tuple[str, ...] = modes
     dtypes = ALL_DTYPES
     has_gradient = True
     needs_x64 = True

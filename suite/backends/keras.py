@@ -242,6 +242,7 @@ class KerasTensorFlow(TensorFlowBackend):
     """Keras' functions on TensorFlow tensors."""
 
     name = "keras-tensorflow"
+    swept = ("graph",)  # what fit() runs on a CPU
     distributions = ("keras", "tensorflow", "numpy")
     implementations = _implementations("keras-tensorflow")
 
@@ -260,6 +261,7 @@ class KerasJax(JaxBackend):
     """Keras' functions on JAX arrays."""
 
     name = "keras-jax"
+    swept = ("jit",)  # what fit() runs
     distributions = ("keras", "jax", "jaxlib", "numpy")
     implementations = _implementations("keras-jax")
 

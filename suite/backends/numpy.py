@@ -20,6 +20,7 @@ class NumpyBackend:
     name = "numpy"
     distributions = ("numpy", "scipy")
     modes = ("eager",)
+    swept: tuple[str, ...] = modes
     dtypes = ("float16", "float32", "float64")
     has_gradient = False
     needs_x64 = False

@@ -24,6 +24,7 @@ class TensorFlowBackend:
     name = "tensorflow"
     distributions: tuple[str, ...] = ("tensorflow", "numpy")
     modes = ("eager", "graph", "xla")
+    swept: tuple[str, ...] = modes
     dtypes = ALL_DTYPES
     has_gradient = True
     needs_x64 = False

@@ -32,11 +32,28 @@ def _remember(key: tuple[str, str, str], compute: Callable[[], Any]) -> Any:
     return _exact[key]
 
 
+Truth = Callable[[Operation, Batch, bool], Mapping[str, Exact]]
+"""(operation, batch, gradient) → the exact ``value``, or ``d <argument>`` for each differentiable argument."""
+
+
+def by_oracle(operation: Operation, batch: Batch, gradient: bool) -> Mapping[str, Exact]:
+    """Exact results from the operation's definition; kept, since all implementations of an operation are judged on the same batches."""
+
+    def compute() -> Mapping[str, Exact]:
+        if gradient:
+            return {f"d {n}": e for n, e in oracle.gradient(operation, batch.flat(), operation.options).items()}
+        return {"value": oracle.value(operation, batch.flat(), operation.options)}
+
+    exact: Mapping[str, Exact] = _remember((operation.name, batch.key, "gradient" if gradient else "value"), compute)
+    return exact
+
+
 @dataclass(frozen=True)
 class Subject:
     """An implementation as a check sees it: something that maps inputs to results, with the arithmetic that it runs in.
 
-    ``peer`` gives the backend's canonical implementation of another operation in the same mode and dtype, or None.
+    ``truth`` says what the results should be. ``peer`` gives the backend's canonical implementation of another operation in the same
+    mode and dtype, or None.
     """
 
     operation: Operation
@@ -44,6 +61,7 @@ class Subject:
     evaluate: Evaluate
     has_gradient: bool = True
     peer: Callable[[str], Subject | None] = lambda name: None
+    truth: Truth = by_oracle
 
     def values(self, batch: Batch) -> Floats:
         """Computed values, ``(R,)`` or ``(R, n)``."""
@@ -56,15 +74,12 @@ class Subject:
 
     def exact_values(self, batch: Batch) -> Exact:
         """What they should be."""
-        key = (self.operation.name, batch.key, "value")
-        exact: Exact = _remember(key, lambda: oracle.value(self.operation, batch.flat(), self.operation.options))
-        return exact
+        return self.truth(self.operation, batch, False)["value"]
 
     def exact_gradients(self, batch: Batch) -> dict[str, Exact]:
         """What they should be."""
-        key = (self.operation.name, batch.key, "gradient")
-        exact: dict[str, Exact] = _remember(key, lambda: oracle.gradient(self.operation, batch.flat(), self.operation.options))
-        return exact
+        found = self.truth(self.operation, batch, True)
+        return {name: found[f"d {name}"] for name in self.operation.differentiable}
 
     def value_limit(self, batch: Batch, exact: Floats) -> Floats:
         """Largest error that the bound allows, underflow included."""

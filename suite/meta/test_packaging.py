@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS: dict[str, list[str]] = PYPROJECT["project"]["optional-dependencies"]
-GENERATED = ("reports/results/", "reports/html/")
+GENERATED = ("reports/results/", "reports/sweeps/", "reports/html/")
 
 
 def expanded(name: str) -> list[str]:

@@ -85,7 +85,7 @@ class TestPages:
     def test_every_section_is_there_and_linked(self, report: dict[Path, Links]) -> None:
         """Every page links the first page of every section."""
         titles = [section.title for section in sections()]
-        assert titles == ["Overview", "Operations", "Findings", "Benchmarks", "Environment"]
+        assert titles == ["Overview", "Operations", "Sweeps", "Findings", "Benchmarks", "Environment"]
         for page in report:
             text = page.read_text(encoding="utf-8")
             assert all(f">{title}</a>" in text for title in titles)

@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Curve, Operation, Slice
 from suite.operations.bounds import Inputs, Rounding, exp_difference, log1p_exp, logistic, sigmoid_error, softplus, softplus_error
-from suite.operations.logistic import sigmoid_ball, sigmoid_gradient_error, softplus_ball
+from suite.operations.elementary import INVERSE_SQUARE, LOG, RECIPROCAL
+from suite.operations.logistic import (
+    REFLECTED_SIGMOID,
+    REFLECTED_SOFTPLUS,
+    SIGMOID,
+    SIGMOID_SLOPE,
+    SOFTPLUS,
+    sigmoid_ball,
+    sigmoid_gradient_error,
+    softplus_ball,
+)
 
 _LABELS = Argument("labels", "binary", differentiable=False)
 _LOGITS = (Argument("logits"), _LABELS)
@@ -216,6 +226,46 @@ def _squared_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple
     return (np.asarray(2.0 * moved + r.grow(4.0 * r.u) * np.abs(exact)),)
 
 
+# The losses as functions of one number, hard labels fixed.
+
+
+def _focal_ball(z: Any) -> Any:
+    """σ² softplus. Beyond 80 it is z less something of no size, whose sign counts where ¾ z is a tie."""
+    return z - z * 2.0**-120 if z > 80 else sigmoid_ball(z) ** 2 * softplus_ball(z)
+
+
+def _double_focal(z: Floats) -> Floats:
+    return np.asarray(logistic(z) ** 2 * softplus(z))
+
+
+def _double_focal_slope(z: Floats) -> Floats:
+    return np.asarray(logistic(z) ** 2 * (2.0 * logistic(-z) * softplus(z) + logistic(z)))
+
+
+_SQUARE = Curve(lambda x: logistic(x) ** 2, lambda x: sigmoid_ball(x) ** 2, (1, 1), (0.0, 1.0))
+_SQUARE_SLOPE = Curve(
+    lambda x: 2.0 * logistic(x) ** 2 * logistic(-x), lambda x: 2 * sigmoid_ball(x) ** 2 * sigmoid_ball(-x), (1, 0), (0.0, 0.297)
+)
+_FOCAL = Curve(_double_focal, _focal_ball, (1, 1), _POSITIVE)
+_FOCAL_SLOPE = Curve(
+    _double_focal_slope, lambda z: sigmoid_ball(z) ** 2 * (2 * sigmoid_ball(-z) * softplus_ball(z) + sigmoid_ball(z)), range=_POSITIVE
+)
+_MINUS_LOG1P = Curve(lambda p: -np.log1p(-p), lambda p: -(-p).log1p(), (1, 1))
+_ODDS = Curve(lambda p: np.where(p > 1, np.nan, 1.0 / (1.0 - p)), lambda p: 1 / (1 - p), (1, 1), _POSITIVE)
+_SQUARED_ODDS = Curve(lambda p: np.where(p > 1, np.nan, 1.0 / (1.0 - p) ** 2), lambda p: 1 / (1 - p) ** 2, (1, 1), _POSITIVE)
+
+
+_INSIDE = (2.0**-1074, 1.0 - 2.0**-53)
+"""Probabilities other than 0 and 1."""
+
+
+def _hard(zero: tuple[Curve, ...], one: tuple[Curve, ...], **options: Any) -> tuple[Slice, Slice]:
+    """Label 0 and label 1."""
+    fixed = options.pop("fixed", {})
+    return Slice(zero, fixed={"labels": 0.0, **fixed}, **options), Slice(one, fixed={"labels": 1.0, **fixed}, **options)
+
+
+_WITH_LOGITS = (SOFTPLUS, SIGMOID, SIGMOID_SLOPE), (REFLECTED_SOFTPLUS, REFLECTED_SIGMOID.negated(), SIGMOID_SLOPE)
 _EXTREMES = (16.64, -16.64, 36.74, -36.74, 88.72, -88.72, 103.28, -103.28, 709.78, -709.78)
 
 OPERATIONS = (
@@ -224,6 +274,7 @@ OPERATIONS = (
         lambda inputs, exact, r: from_probabilities_error(inputs["probabilities"], inputs["labels"], exact, r),
         "−y log p − (1 − y) log(1 − p)", "standard model, term by term",
         gradient=_from_probabilities_gradient, gradient_bound=_from_probabilities_gradient_bound, range=_POSITIVE,
+        slices=_hard((_MINUS_LOG1P, _ODDS, _SQUARED_ODDS), (LOG.negated(), RECIPROCAL.negated(), INVERSE_SQUARE), domain=_INSIDE),
     ),
     Operation(
         "binary_cross_entropy_with_logits", _LOGITS, "elementwise", _with_logits,
@@ -231,22 +282,28 @@ OPERATIONS = (
         "y softplus(−x) + (1 − y) softplus(x)", "standard model on max(x, 0) − x y + log1p(e^−|x|) and on −y log σ(x) − (1−y) log σ(−x)",
         gradient=_with_logits_gradient,
         gradient_bound=lambda inputs, exact, r: (with_logits_gradient_error(inputs["logits"], inputs["labels"], r),),
-        range=_POSITIVE, critical=_EXTREMES,
+        range=_POSITIVE, critical=_EXTREMES, slices=_hard(*_WITH_LOGITS),
     ),
     Operation(
         "weighted_binary_cross_entropy_with_logits", (*_LOGITS, Argument("pos_weight", "weight", differentiable=False)), "elementwise",
         _weighted, _weighted_bound, "q y softplus(−x) + (1 − y) softplus(x)",
         "standard model on (1 − y) x + l (log1p(e^−|x|) + max(−x, 0)), l = 1 + (q − 1) y",
         gradient=_weighted_gradient, gradient_bound=_weighted_gradient_bound, critical=_EXTREMES,
+        slices=_hard(_WITH_LOGITS[0], tuple(c.scaled(4.0) for c in _WITH_LOGITS[1]), fixed={"pos_weight": 4.0}),
     ),
     Operation(
         "binary_focal_cross_entropy", (Argument("logits"), Argument("labels", "hard", differentiable=False)), "elementwise", _focal,
         _focal_bound, "α_t (1 − p_t)^γ (−log p_t)", "Lin et al., arXiv:1708.02002, equation 5; standard model, factor by factor",
         gradient=_focal_gradient, gradient_bound=_focal_gradient_bound, options={"gamma": 2.0, "alpha": 0.25}, range=_POSITIVE,
         critical=_EXTREMES,
+        slices=_hard(
+            (_FOCAL.scaled(0.75), _FOCAL_SLOPE.scaled(0.75)),
+            (_FOCAL.mirrored().scaled(0.25), _FOCAL_SLOPE.mirrored().negated().scaled(0.25)),
+        ),
     ),
     Operation(
         "sigmoid_squared_error", _LOGITS, "elementwise", _squared, _squared_bound, "(σ(x) − y)²", "standard model, factor by factor",
         gradient=_squared_gradient, gradient_bound=_squared_gradient_bound, range=(0.0, 1.0), critical=_EXTREMES,
+        slices=_hard((_SQUARE, _SQUARE_SLOPE), (_SQUARE.mirrored(), _SQUARE_SLOPE.mirrored().negated())),
     ),
 )  # fmt: skip

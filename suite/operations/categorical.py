@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Curve, Operation, Slice
 from suite.operations.bounds import Inputs, Rounding, Row
+from suite.operations.logistic import REFLECTED_SIGMOID, REFLECTED_SOFTPLUS, of_difference, softplus_ball
 from suite.operations.softmax import Balls, log_softmax_balls, p_rest, probability_error, softmax_balls
 
 _LABELS = Argument("labels", "distribution", differentiable=False, rows=True)
@@ -120,6 +121,13 @@ def _probabilities_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) ->
     return (np.asarray(np.maximum(quotient, from_logs)),)
 
 
+def _loss_ball(own: Any, other: Any) -> Any:
+    """softplus of the difference. Beyond 80 it is that and something of no size, whose sign counts where the difference is a tie."""
+    d = other - own
+    return d + d * 2.0**-120 if d > 80 else softplus_ball(d)
+
+
+_LOSS = Curve(of_difference(REFLECTED_SOFTPLUS).compute, _loss_ball, range=REFLECTED_SOFTPLUS.range)
 _FROM_LOGITS = "log_softmax's bound (Blanchard, Higham & Higham 2021, section 4) under the labels' weighted sum"
 _FROM_PROBABILITIES = "standard model on log(p/Σp), and on log_softmax(log p)"
 
@@ -143,5 +151,6 @@ OPERATIONS = (
         "sparse_softmax_cross_entropy_with_logits", (_LOGITS, _INDEX), "scalar", _sparse, _logits_bound,
         "−log softmax(x)_k", _FROM_LOGITS,
         gradient=_sparse_gradient, gradient_bound=_logits_gradient_bound, optional=_OPTIONAL, range=(0.0, inf),
+        slices=(Slice((_LOSS, of_difference(REFLECTED_SIGMOID.negated())), fixed={"labels": 0}, arity=2),),
     ),
 )  # fmt: skip

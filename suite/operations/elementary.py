@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Curve, Operation, Slice
 from suite.operations.bounds import Inputs, Rounding
 
 SOURCE = "ISO C17, annex F (special values); The OpenCL C Specification 3.0, relative error as ULPs (bound)"
@@ -24,6 +24,30 @@ def _sech_squared(x: Any) -> Any:
     """tanh' = 1/cosh², by e^−2|x| alone."""
     e = exp_ball(-2 * abs(x))
     return 4 * e / (1 + e) ** 2
+
+
+def _double_sech_squared(x: Floats) -> Floats:
+    e = np.exp(-2.0 * np.abs(x))
+    return np.asarray(4.0 * e / (1.0 + e) ** 2)
+
+
+def _tanh_ball(x: Any) -> Any:
+    return min(max(x, x * 0 - 20000), x * 0 + 20000).tanh()
+
+
+_FALLS = (-1, -1)
+_RISES = (1, 1)
+EXP = Curve(np.exp, exp_ball, _RISES, (0.0, inf))
+EXPM1 = Curve(np.expm1, lambda x: x.expm1() if x < 1 else exp_ball(x) - 1, _RISES, (-1.0, inf))
+LOG = Curve(np.log, lambda x: x.log(), _RISES)
+RECIPROCAL = Curve(lambda x: np.where(x < 0, np.nan, 1.0 / np.abs(x)), lambda x: 1 / x, _FALLS, (0.0, inf))
+INVERSE_SQUARE = Curve(lambda x: np.where(x < 0, np.nan, 1.0 / x**2), lambda x: 1 / x**2, _FALLS, (0.0, inf))
+LOG1P = Curve(np.log1p, lambda x: x.log1p(), _RISES)
+RECIPROCAL_1P = Curve(lambda x: np.where(x < -1, np.nan, 1.0 / (1.0 + x)), lambda x: 1 / (1 + x), _FALLS, (0.0, inf))
+INVERSE_SQUARE_1P = Curve(lambda x: np.where(x < -1, np.nan, 1.0 / (1.0 + x) ** 2), lambda x: 1 / (1 + x) ** 2, _FALLS, (0.0, inf))
+TANH = Curve(np.tanh, _tanh_ball, _RISES, (-1.0, 1.0))
+SECH_SQUARED = Curve(_double_sech_squared, _sech_squared, (1, -1), (0.0, 1.0))
+TANH_BEND = Curve(lambda x: -2.0 * np.tanh(x) * _double_sech_squared(x), lambda x: -2 * _tanh_ball(x) * _sech_squared(x), range=(-1.0, 1.0))
 
 
 def _bound(function: str) -> Any:
@@ -59,26 +83,29 @@ OPERATIONS = (
     Operation(
         "exp", _X, "elementwise", exp_ball, _bound("exp"), "e^x", SOURCE,
         gradient=lambda x: [exp_ball(x)], gradient_bound=_exp_gradient_bound,
-        special={inf: inf, -inf: 0.0}, range=(0.0, inf),
+        special={inf: inf, -inf: 0.0}, range=(0.0, inf), slices=(Slice((EXP, EXP, EXP)),),
     ),
     Operation(
-        "expm1", _X, "elementwise", lambda x: x.expm1() if x < 1 else exp_ball(x) - 1, _bound("expm1"), "e^x − 1", SOURCE,
+        "expm1", _X, "elementwise", EXPM1.ball, _bound("expm1"), "e^x − 1", SOURCE,
         gradient=lambda x: [exp_ball(x)], gradient_bound=_expm1_gradient_bound,
-        special={inf: inf, -inf: -1.0}, range=(-1.0, inf),
+        special={inf: inf, -inf: -1.0}, range=(-1.0, inf), slices=(Slice((EXPM1, EXP, EXP)),),
     ),
     Operation(
         "log", _X, "elementwise", lambda x: x.log(), _bound("log"), "log x", SOURCE,
         gradient=lambda x: [1 / x], gradient_bound=_reciprocal_bound(1.0),
         special={inf: inf, 0.0: -inf}, domain=(0.0, inf), critical=(1.0,),
+        slices=(Slice((LOG, RECIPROCAL, INVERSE_SQUARE.negated()), kinks=(0.0,)),),
     ),
     Operation(
         "log1p", _X, "elementwise", lambda x: x.log1p(), _bound("log1p"), "log(1 + x)", SOURCE,
         gradient=lambda x: [1 / (1 + x)], gradient_bound=_reciprocal_bound(2.0),
         special={inf: inf, -1.0: -inf}, domain=(-1.0, inf), critical=(-1.0, 1.0),
+        slices=(Slice((LOG1P, RECIPROCAL_1P, INVERSE_SQUARE_1P.negated()), kinks=(-1.0,)),),
     ),
     Operation(
-        "tanh", _X, "elementwise", lambda x: min(max(x, x * 0 - 20000), x * 0 + 20000).tanh(), _bound("tanh"), "tanh x", SOURCE,
+        "tanh", _X, "elementwise", _tanh_ball, _bound("tanh"), "tanh x", SOURCE,
         gradient=lambda x: [_sech_squared(x)], gradient_bound=_tanh_gradient_bound,
         special={inf: 1.0, -inf: -1.0}, range=(-1.0, 1.0), critical=(4.97, 9.01, 18.71),
+        slices=(Slice((TANH, SECH_SQUARED, TANH_BEND)),),
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Curve, Operation, Slice
 from suite.operations.bounds import Inputs, Rounding, exp_difference, logistic, sigmoid_error, softplus, softplus_error
 
 _X = (Argument("x"),)
@@ -25,6 +25,42 @@ def sigmoid_ball(x: Any) -> Any:
 def softplus_ball(x: Any) -> Any:
     """log(1 + e^x) without cancellation."""
     return x + (-x).exp().log1p() if x >= 0 else x.exp().log1p()
+
+
+def _double_slope(x: Floats) -> Floats:
+    """σ'(x) = e^−|x|/(1 + e^−|x|)²."""
+    e = np.exp(-np.abs(x))
+    return np.asarray(e / (1.0 + e) ** 2)
+
+
+def _double_bend(x: Floats) -> Floats:
+    """σ''(x) = −σ'(x) tanh(x/2)."""
+    return np.asarray(-_double_slope(x) * np.tanh(0.5 * x))
+
+
+def _bend_ball(x: Any) -> Any:
+    return sigmoid_ball(x) * sigmoid_ball(-x) * (sigmoid_ball(-x) - sigmoid_ball(x))
+
+
+SIGMOID = Curve(logistic, sigmoid_ball, (1, 1), (0.0, 1.0))
+SIGMOID_SLOPE = Curve(_double_slope, lambda x: sigmoid_ball(x) * sigmoid_ball(-x), (1, -1), (0.0, 0.25))
+SIGMOID_BEND = Curve(_double_bend, _bend_ball, range=(-0.0963, 0.0963))
+SOFTPLUS = Curve(softplus, softplus_ball, (1, 1), (0.0, inf), (None, (128.0, 1.0)))
+"""Beyond 128, softplus(x) − x = log1p(e^−x) < 2^−184: less than half a unit in the last place of any number of 24 bits or fewer."""
+REFLECTED_SIGMOID, REFLECTED_SOFTPLUS = SIGMOID.mirrored(), SOFTPLUS.mirrored()
+RELU = Curve(lambda x: np.where(np.isnan(x), x, np.maximum(x, 0.0)), lambda x: x if x > 0 else x * 0,
+             (1, 1), (0.0, inf), (None, (0.0, 1.0)))  # fmt: skip
+STEP = Curve(lambda x: np.where(np.isnan(x), x, (x > 0) * 1.0), lambda x: x * 0 + 1 if x > 0 else x * 0, (1, 1), (0.0, 1.0))
+ZERO = Curve(lambda x: np.where(np.isnan(x), x, 0.0), lambda x: x * 0, (1, 1), (0.0, 0.0))
+
+
+def of_difference(curve: Curve) -> Curve:
+    """f(a − b).
+
+    The difference of two numbers of at most 11 bits errs by 2^−53 of itself in double, which moves the logarithm of a function that
+    falls like e^−|x| by less than 745·2^−53 where it is not 0.
+    """
+    return Curve(lambda a, b: curve.compute(a - b), lambda a, b: curve.ball(a - b), range=curve.range)
 
 
 def _sigmoid_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
@@ -71,22 +107,26 @@ OPERATIONS = (
         gradient=lambda x: [sigmoid_ball(x) * sigmoid_ball(-x)],
         gradient_bound=lambda inputs, exact, r: (sigmoid_gradient_error(inputs["x"], r),),
         special={inf: 1.0, -inf: 0.0}, range=(0.0, 1.0), critical=_BOTH_SIDES,
+        slices=(Slice((SIGMOID, SIGMOID_SLOPE, SIGMOID_BEND)),),
     ),
     Operation(
         "log_sigmoid", _X, "elementwise", lambda x: -softplus_ball(-x), _softplus_bound(-1.0), "log σ(x) = −softplus(−x)",
         "standard model on min(x, 0) − log1p(e^−|x|)",
         gradient=lambda x: [sigmoid_ball(-x)], gradient_bound=_softplus_gradient_bound(-1.0),
         special={inf: 0.0, -inf: -inf}, range=(-inf, 0.0), critical=_BOTH_SIDES,
+        slices=(Slice((REFLECTED_SOFTPLUS.negated(), REFLECTED_SIGMOID, SIGMOID_SLOPE.negated())),),
     ),
     Operation(
         "softplus", _X, "elementwise", softplus_ball, _softplus_bound(1.0), "softplus(x) = log(1 + e^x)",
         "standard model on max(x, 0) + log1p(e^−|x|)",
         gradient=lambda x: [sigmoid_ball(x)], gradient_bound=_softplus_gradient_bound(1.0),
         special={inf: inf, -inf: 0.0}, range=(0.0, inf), critical=_BOTH_SIDES,
+        slices=(Slice((SOFTPLUS, SIGMOID, SIGMOID_SLOPE)),),
     ),
     Operation(
         "relu", _X, "elementwise", lambda x: x if x > 0 else x * 0, _relu_bound, "max(x, 0)", "exact: a comparison",
         gradient=lambda x: [x * 0 + 1 if x > 0 else x * 0], gradient_bound=_relu_gradient_bound,
         special={inf: inf, -inf: 0.0}, kinks=(0.0,), range=(0.0, inf), rounds=False,
+        slices=(Slice((RELU, STEP, ZERO), kinks=(0.0,)),),
     ),
 )  # fmt: skip

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from math import log
+from math import inf, log
 from typing import Any
 
 import numpy as np
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Curve, Operation, Slice
 from suite.operations.bounds import Inputs, Rounding, exp_difference
-from suite.operations.logistic import sigmoid_ball
+from suite.operations.elementary import INVERSE_SQUARE, LOG, RECIPROCAL
+from suite.operations.logistic import SIGMOID, SIGMOID_SLOPE, SOFTPLUS, of_difference, sigmoid_ball
 
 _AB = (Argument("a"), Argument("b"))
 _LN2 = log(2.0)
@@ -89,20 +90,37 @@ def _xlogy_gradient_bound(inputs: Inputs, exact_a: Floats, exact_b: Floats, r: R
     return r.in_ulps("log", exact_a) + r.u * np.abs(exact_a), r.grow(2.0 * r.u) * np.abs(exact_b) + r.underflow * np.abs(inputs["a"])
 
 
+_LOGADDEXP = Curve(lambda a, b: np.maximum(a, b) + np.log1p(np.exp(-np.abs(a - b))), _logaddexp_ball, cancels=True)
+_SOFTPLUS2 = Curve(
+    lambda x: np.maximum(x, 0.0) + np.log1p(np.exp2(-np.abs(x))) / _LN2, lambda x: _logaddexp2_ball(x, x * 0), (1, 1), (0.0, inf)
+)
+_SIGMOID2 = Curve(
+    lambda x: np.where(x >= 0, 1.0, np.exp2(-np.abs(x))) / (1.0 + np.exp2(-np.abs(x))),
+    lambda x: sigmoid_ball(x * _ln2(x)),
+    (1, 1),
+    (0.0, 1.0),
+)
+
 OPERATIONS = (
     Operation(
         "logaddexp", _AB, "elementwise", _logaddexp_ball, _bound(1.0), "log(e^a + e^b)", "standard model on max + log1p(e^−|a−b|)",
         gradient=_logaddexp_gradient, gradient_bound=_gradient_bound(1.0),
+        slices=(
+            Slice((SOFTPLUS, SIGMOID, SIGMOID_SLOPE), fixed={"b": 0.0}),
+            Slice((_LOGADDEXP, of_difference(SIGMOID)), moving=(0, 1), arity=2),
+        ),
     ),
     Operation(
         "logaddexp2", _AB, "elementwise", _logaddexp2_ball, _bound(_LN2), "log2(2^a + 2^b)",
         "standard model on max + log1p(2^−|a−b|)/ln 2",
         gradient=_logaddexp2_gradient, gradient_bound=_gradient_bound(_LN2),
+        slices=(Slice((_SOFTPLUS2, _SIGMOID2), fixed={"b": 0.0}),),
     ),
     Operation(
         "xlogy", (Argument("a"), Argument("b", "positive")), "elementwise", lambda a, b: a * b.log() if a != 0 else a,
         lambda inputs, exact, r: np.asarray(r.grow(r.relative("log") + r.u) * np.abs(exact)), "a log b, 0 where a is 0",
         "standard model on a · log b",
         gradient=lambda a, b: [b.log(), a / b], gradient_bound=_xlogy_gradient_bound,
+        slices=(Slice((LOG, RECIPROCAL, INVERSE_SQUARE.negated()), moving=(1,), fixed={"a": 1.0}, domain=(0.0, inf), kinks=(0.0,)),),
     ),
 )  # fmt: skip

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from suite.floats import Floats
-from suite.model import Argument, Operation
+from suite.model import Argument, Operation, Slice
 from suite.operations.bounds import Inputs, Rounding, Row
+from suite.operations.logistic import SIGMOID, SIGMOID_BEND, SIGMOID_SLOPE, of_difference
 
 _X = (Argument("x", rows=True),)
 _BLANCHARD = "Blanchard, Higham & Higham, IMA J. Numer. Anal. 41 (2021), 2311–2330"
@@ -151,6 +152,10 @@ OPERATIONS = (
     Operation(
         "softmax", _X, "row", softmax_balls, _softmax_bound, "e^x_i / Σ e^x_j", f"{_BLANCHARD}, theorem 4.3, componentwise",
         gradient=_softmax_gradient, gradient_bound=_softmax_gradient_bound, optional=("axis", "where"), range=(0.0, 1.0),
+        slices=(
+            Slice((SIGMOID, SIGMOID_SLOPE, SIGMOID_BEND), row=(0.0,)),
+            Slice((of_difference(SIGMOID), of_difference(SIGMOID_SLOPE)), arity=2),
+        ),
     ),
     Operation(
         "log_softmax", _X, "row", log_softmax_balls, _log_softmax_bound, "x_i − log Σ e^x_j", f"{_BLANCHARD}, section 4",

@@ -1,0 +1,57 @@
+"""The errors of each backend's own exp, expm1, log, log1p and tanh, as sweeps have measured them.
+
+Error bounds of composed functions need them (:mod:`suite.operations.bounds`). The figures stand in ``fixtures/elementary.json`` and are
+rewritten only when asked for: ``python -m suite.sweep --operation exp,expm1,log,log1p,tanh --only value --write-elementary``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from suite.floats import FORMATS
+from suite.model import Case, Record
+from suite.operations.bounds import ELEMENTARY, Rounding
+
+PATH = Path(__file__).resolve().parent.parent / "fixtures" / "elementary.json"
+
+
+def rounding(case: Case, flushes: bool) -> Rounding:
+    """The arithmetic that a case runs in, with the measured errors of its backend, mode and dtype if there are any."""
+    return Rounding(FORMATS[case.dtype], flushes, measured().get(_key(case), {}))
+
+
+@cache
+def measured() -> Mapping[str, Mapping[str, float]]:
+    """The file: by backend, mode and dtype, then by function, in units in the last place."""
+    found: Mapping[str, Mapping[str, float]] = json.loads(PATH.read_text(encoding="utf-8"))["errors"]
+    return found
+
+
+def write(records: Iterable[Record], environment: Mapping[str, Any]) -> int:
+    """Puts what a sweep has measured into the file, beside what is there; returns how many figures are new or different."""
+    data: dict[str, Any] = {"unit": "ulp", "environment": {}, "errors": {}}
+    if PATH.exists():
+        data = json.loads(PATH.read_text(encoding="utf-8"))
+    changed = 0
+    for record in records:
+        case = record.case
+        if case.operation not in ELEMENTARY or record.check != "sweep value" or record.status == "error":
+            continue
+        errors = data["errors"].setdefault(_key(case), {})
+        # Rounded up: the bound has to hold for what was measured.
+        value = round(float(record.extra["max ulp of normal results"]) + 0.005, 2)
+        changed += errors.get(case.operation) != value
+        errors[case.operation] = value
+        data["environment"][case.backend] = dict(environment[record.environment])
+    for errors in data["errors"].values():
+        errors.update(sorted(errors.items()))
+    PATH.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    return changed
+
+
+def _key(case: Case) -> str:
+    return f"{case.backend} {case.mode} {case.dtype}"

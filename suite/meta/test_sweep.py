@@ -1,0 +1,194 @@
+"""The sweeps' command, run as a user runs it: interrupted and resumed, on a cluster that loses workers, with a planted error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from suite.meta.test_options import ROOT, USAGE_ERROR
+
+FIRST, LAST = 124, 148
+SWEEP = ("--backend", "numpy", "--operation", "sigmoid", "--shards", f"{FIRST}:{LAST}")
+PLANTED = 0x3F9E3779
+"""The bit pattern of 1.236…, in shard 127."""
+
+FAULT = f"""
+import numpy as np
+import scipy.special
+
+right = scipy.special.expit
+
+def expit(x):
+    result = right(x)
+    bits = result.view(np.uint32)
+    here = x.view(np.uint32) == {PLANTED}
+    bits[here] = np.float32(1 / (1 + np.exp(-x[here].astype(float)))).view(np.uint32) + np.uint32(2)
+    return result
+
+scipy.special.expit = expit
+"""
+
+
+def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """The command in a process group of its own."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | variables
+    command = [sys.executable, "-m", "suite.sweep", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit code and everything it has printed."""
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out + err
+
+
+def records(directory: Path) -> list[dict[str, Any]]:
+    """The records of the one result file."""
+    (path,) = (directory / "results").glob("*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["kind"] == "record"]
+
+
+def shards_done(directory: Path) -> int:
+    """How many shards are on disk."""
+    return sum(path.read_bytes().count(b'"kind": "shard"') for path in (directory / "sweeps").glob("*.jsonl"))
+
+
+def wait_for_shards(directory: Path, more: int) -> None:
+    """Returns when so many more shards are on disk than now."""
+    wanted, deadline = shards_done(directory) + more, time.monotonic() + 120
+    while shards_done(directory) < wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@cache
+def digest(directory: Path) -> str:
+    """What an undisturbed sweep gives."""
+    code, output = finish(start(*SWEEP, "--report", str(directory)))
+    assert code == 0, output
+    return str(records(directory)[0]["extra"]["digest"])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest to compare with."""
+    return digest(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_killed_twice_and_resumed_it_ends_in_the_same_digest(tmp_path: Path, undisturbed: str) -> None:
+    """SIGKILL to everything that belongs to the run; at most the shards at work are lost, one for each process."""
+    process = start(*SWEEP, "--jobs", "2", "--report", str(tmp_path))
+    for _ in range(2):
+        wait_for_shards(tmp_path, 3)
+        before = shards_done(tmp_path)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert before <= shards_done(tmp_path) < LAST - FIRST
+        process = start("--resume", "--jobs", "2", "--report", str(tmp_path))
+    code, output = finish(process)
+    assert code == 0, output
+    (record,) = records(tmp_path)
+    assert record["extra"]["digest"] == undisturbed
+    assert shards_done(tmp_path) == LAST - FIRST
+
+
+def test_interrupted_it_keeps_what_it_has_and_says_so(tmp_path: Path) -> None:
+    """Ctrl-C: exit 2, a result file without an end, and the way to go on."""
+    process = start(*SWEEP, "--jobs", "1", "--report", str(tmp_path))
+    wait_for_shards(tmp_path, 2)
+    process.send_signal(signal.SIGINT)
+    code, output = finish(process)
+    assert code == 2, output
+    assert "--resume" in output
+    (path,) = (tmp_path / "results").glob("*.jsonl")
+    assert '"kind": "end"' not in path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A Dask scheduler and two workers, each a process of its own, on loopback."""
+    place = tmp_path / "scheduler.json"
+    quiet: dict[str, Any] = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    module = [sys.executable, "-m"]
+    options = ["--scheduler-file", str(place), "--no-dashboard"]
+    processes = [subprocess.Popen([*module, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *options], **quiet)]
+    worker = [*module, "distributed.cli.dask_worker", *options, "--nthreads", "1", "--no-nanny"]
+    processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
+    deadline = time.monotonic() + 60
+    while not place.exists() or not place.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    yield json.loads(place.read_text(encoding="utf-8"))["address"], processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_of_a_cluster_that_dies_is_survived(
+    tmp_path: Path, undisturbed: str, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    """Its shard is computed by the other one, and the digest is the same."""
+    address, workers = scheduler
+    process = start(*SWEEP, "--dask", address, "--report", str(tmp_path))
+    wait_for_shards(tmp_path, 4)
+    workers[0].kill()
+    code, output = finish(process)
+    assert code == 0, output
+    (record,) = records(tmp_path)
+    assert record["extra"]["digest"] == undisturbed
+
+
+def test_a_planted_error_of_two_units_is_found(tmp_path: Path, undisturbed: str) -> None:
+    """At a single input: the record names it, and the digest is another."""
+    (tmp_path / "sitecustomize.py").write_text(FAULT, encoding="utf-8")
+    code, output = finish(start(*SWEEP, "--report", str(tmp_path), PYTHONPATH=str(tmp_path)))
+    assert code == 0, output
+    (record,) = records(tmp_path)
+    extra = record["extra"]
+    assert (record["value"], record["worst"]) == (2.0, {"x": "0x1.3c6ef20000000p+0"})
+    assert extra["histogram"][2] == 1
+    assert extra["digest"] != undisturbed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--operation", "sigmoids"), "log_sigmoid"),
+        (("--backend", "jaxx"), "keras-jax"),
+        (("--backend", "jax:graph"), "eager, jit"),
+        (("--dtype", "float8"), "bfloat16"),
+        (("--shards", "5:5"), "FIRST:LAST"),
+        (("--pairs",), "float16,bfloat16"),
+        (("--resume",), "no sweep"),
+        (("--dtype", "float64,float32"), "alone"),
+        (("--backend", "numpy", "--dtype", "bfloat16"), "nothing to sweep"),
+    ],
+)
+def test_unusable_options_are_refused(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    """With the option's name, and what is allowed."""
+    code, output = finish(start(*arguments, "--report", str(tmp_path)))
+    assert code in (USAGE_ERROR, 2)
+    assert words in output
+    assert "Traceback" not in output
+
+
+def test_a_foreign_file_is_not_resumed(tmp_path: Path) -> None:
+    """It is named."""
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "x.jsonl").write_text("[]\n", encoding="utf-8")
+    code, output = finish(start("--resume", "--report", str(tmp_path)))
+    assert code == USAGE_ERROR
+    assert "x.jsonl" in output

@@ -1,0 +1,358 @@
+"""What is counted when an implementation's results for every input of a format are compared with the correctly rounded ones.
+
+Everything is counted in integers, so that tallies of shards add up to the same numbers in any order: an error is the distance between
+the ordinals of the computed and of the correctly rounded result, in units of the format's own grid. Runs beside a framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.floats import Format, pattern_type, to_patterns
+
+Patterns = NDArray[Any]
+
+CONSTANT, LINE, DENSE = 0, 1, 2
+"""What is expected of a chunk: one result for all its inputs, the inputs themselves (perhaps negated), or one for each."""
+
+BLOCK = 1 << 16
+"""Results that are compared at a time; small enough for a core's own cache."""
+
+FINE_BLOCK = 1 << 8
+"""The same for a format of 16 bits, whose chunks are few: each block has its worst result kept, as each chunk of a wider one."""
+
+KEPT = 8
+"""Inputs kept of those that share the largest distance in a shard."""
+
+LARGE = 3
+"""Distances from here on are counted together."""
+
+COUNTS = (
+    "judged", "total", "descents", "outside", "flushed in", "flushed out", "premature zeros", "non-finite", "NaN expected", "NaN lost",
+)  # fmt: skip
+
+
+FIRSTS = ("descents", "outside", "non-finite", "NaN lost")
+"""Counts of which the first input is kept, on each side of zero the one nearest to it."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The correctly rounded results of a chunk; ``pattern`` is the constant, or the line's sign bit."""
+
+    kind: int
+    pattern: int = 0
+    dense: Patterns | None = None
+
+    def patterns(self, fmt: Format, start: int, count: int) -> Patterns:
+        """All of them. A line's inputs are numbered by their own patterns."""
+        if self.dense is not None:
+            return self.dense
+        if self.kind == CONSTANT:
+            return np.full(count, self.pattern, dtype=pattern_type(fmt))
+        return _line(fmt, start, count, self.pattern)
+
+
+def inputs(fmt: Format, start: int, count: int) -> Patterns:
+    """``count`` bit patterns from ``start`` on."""
+    return (np.arange(count, dtype=np.uint32) + np.uint32(start)).astype(pattern_type(fmt), copy=False)
+
+
+def _sha256(patterns: Patterns) -> bytes:
+    return hashlib.sha256(patterns.data).digest()
+
+
+@lru_cache(maxsize=16)
+def _line(fmt: Format, start: int, count: int, sign: int) -> Patterns:
+    """The inputs, perhaps negated; the next output of the same shard asks for the same."""
+    return np.asarray(inputs(fmt, start, count) ^ pattern_type(fmt)(sign))
+
+
+@lru_cache(maxsize=16)
+def _digest_of_line(fmt: Format, start: int, count: int, sign: int) -> bytes:
+    return _sha256(_line(fmt, start, count, sign))
+
+
+@dataclass(frozen=True)
+class Law:
+    """What a curve obeys.
+
+    ``trend`` left and right of zero, ``range`` as ordinals, ``nan_expected`` (else NaN says: not judged), the result ``at_zero`` as an
+    ordinal, and ``single``: whether inputs are numbered by their own bit patterns, as those of one number are.
+    """
+
+    trend: tuple[int, int]
+    range: tuple[int, int]
+    nan_expected: bool
+    at_zero: int
+    single: bool = True
+
+    @classmethod
+    def of(cls, fmt: Format, trend: tuple[int, int], interval: tuple[float, float], nan_expected: bool, at_zero: int, single: bool) -> Law:
+        """The ends of ``interval`` are rounded, so that correctly rounded values lie inside; ``at_zero`` is a pattern."""
+        low, high = (int(o) for o in ordinals(fmt, to_patterns(fmt, np.array(interval))))
+        zero = int(ordinals(fmt, np.array([at_zero], dtype=pattern_type(fmt)))[0])
+        return cls(trend, (low, high), nan_expected, zero, single)
+
+
+def ordinals(fmt: Format, patterns: Patterns) -> NDArray[np.int64]:
+    """Integers in the order of the numbers, both zeros 0; NaN beyond the infinities."""
+    sign = fmt.sign_pattern
+    magnitude = (patterns & pattern_type(fmt)(sign - 1)).astype(np.int64)
+    return np.asarray(np.where(patterns >= sign, -magnitude, magnitude))
+
+
+@dataclass
+class Tally:
+    """Counts over the chunks of one shard, added in order. Inputs are named by their number, which is their bit pattern."""
+
+    fmt: Format
+    law: Law
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    firsts: dict[str, int] = field(default_factory=dict)
+    histogram: list[int] = field(default_factory=lambda: [0] * (LARGE + 1))
+    worst: int = 0
+    at: list[int] = field(default_factory=list)
+    frontier: list[int | None] = field(default_factory=lambda: [None, None])
+    profile: list[list[int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._hashes: dict[tuple[int, int], bytes] = {}
+        self._at_zero = int(ordinals(self.fmt, np.array([self.law.at_zero], dtype=pattern_type(self.fmt)))[0])
+        self._edges: list[int | None] = [None, None]
+        self._direction = 0
+        self._peak = [0, 0, 0]
+
+    def add(self, start: int, got: Patterns, expected: Expected) -> None:
+        """Compares the results of a chunk."""
+        if self._one_for_all(start, got):
+            count, got = len(got), self._quiet(got[:1])
+            self._hash.update(self._digest_of_constant(int(got[0]), count))
+            if expected.kind == CONSTANT:
+                self._compare(start, got, expected.patterns(self.fmt, start, 1), count)
+            else:
+                self._blocks(start, np.repeat(got, count), expected)
+        elif expected.kind == LINE and np.array_equal(got, expected.patterns(self.fmt, start, len(got))):
+            self._hash.update(_digest_of_line(self.fmt, start, len(got), expected.pattern))
+            self._all_right(start, got)
+        else:
+            got = self._quiet(got)
+            self._hash.update(_sha256(got))
+            self._blocks(start, got, expected)
+        self._keep_peak()
+
+    def _all_right(self, start: int, got: Patterns) -> None:
+        """Counts a chunk of numbers that are all as expected, and so in order."""
+        self._step(start, *(int(end) for end in ordinals(self.fmt, got[[0, -1]])))
+        self.histogram[0] += len(got)
+        self.counts["judged"] += len(got)
+
+    def _blocks(self, start: int, got: Patterns, expected: Expected) -> None:
+        wanted = expected.patterns(self.fmt, start, len(got))
+        fine = self.fmt.bits == 16 and self.law.single
+        size = FINE_BLOCK if fine else BLOCK
+        for at in range(0, len(got), size):
+            self._compare(start + at, got[at : at + size], wanted[at : at + size])
+            if fine:
+                self._keep_peak()
+
+    def _keep_peak(self) -> None:
+        if self._peak[0]:
+            self.profile.append(self._peak)
+            self._peak = [0, 0, 0]
+
+    def result(self) -> dict[str, Any]:
+        """Plain data for :class:`suite.totals.Total`."""
+        return {
+            "counts": self.counts, "firsts": self.firsts, "histogram": self.histogram, "worst": self.worst, "at": self.at,
+            "frontier": self.frontier, "profile": self.profile, "edges": [self._direction, *self._edges], "digest": self._hash.hexdigest(),
+        }  # fmt: skip
+
+    def _quiet(self, got: Patterns) -> Patterns:
+        """NaN of any sign and payload becomes one NaN: which one comes out says nothing about quality."""
+        infinity = self.fmt.infinity_ordinal
+        magnitude = got & pattern_type(self.fmt)(self.fmt.sign_pattern - 1)
+        if int(magnitude.max()) <= infinity:
+            return got
+        return np.where(magnitude > infinity, pattern_type(self.fmt)(self.fmt.nan_pattern), got)
+
+    def _one_for_all(self, start: int, got: Patterns) -> bool:
+        """Whether one comparison stands for all: all results are the same, and all inputs or none are subnormal."""
+        if not self.law.single:
+            return False
+        magnitude, tiny = start & (self.fmt.sign_pattern - 1), self.fmt.tiny_pattern
+        return (magnitude >= tiny or 0 < magnitude <= tiny - len(got)) and bool((got == got[0]).all())
+
+    def _digest_of_constant(self, pattern: int, count: int) -> bytes:
+        if (pattern, count) not in self._hashes:
+            self._hashes[pattern, count] = _sha256(np.full(count, pattern, dtype=pattern_type(self.fmt)))
+        return self._hashes[pattern, count]
+
+    def _compare(self, start: int, got: Patterns, wanted: Patterns, weight: int = 1) -> None:
+        if self._plain(start, got, wanted, weight):
+            return
+        computed, exact = ordinals(self.fmt, got), ordinals(self.fmt, wanted)
+        numbers = np.abs(exact) <= self.fmt.infinity_ordinal
+        # What is not judged has no place in the order: there it counts as NaN.
+        self._order(start, computed if numbers.all() else np.where(numbers, computed, exact))
+        self._not_a_number(start, computed, numbers, weight)
+        judged = np.flatnonzero(numbers)
+        self.counts["judged"] += weight * len(judged)
+        self._range(start, computed, numbers, weight)
+        distance = np.abs(computed[judged] - exact[judged])
+        wrong = distance != 0
+        self.histogram[0] += weight * int(len(judged) - np.count_nonzero(wrong))
+        places = judged[wrong]
+        if len(places):
+            self._errors(start, places, distance[wrong], computed[places], exact[places], weight)
+
+    def _plain(self, start: int, got: Patterns, wanted: Patterns, weight: int) -> bool:
+        """Compares a block of normal numbers of one sign in a few passes over integers as wide as the format; False for any other."""
+        sign, mask = self.fmt.sign_pattern, self.fmt.sign_pattern - 1
+        low, high, least, most = int(got.min()), int(got.max()), int(wanted.min()), int(wanted.max())
+        # The least and the largest pattern have the same sign only if all have.
+        if ((low ^ high) | (least ^ most) | (low ^ least)) & sign:
+            return False
+        if min(low & mask, least & mask) < self.fmt.tiny_pattern or max(high & mask, most & mask) >= self.fmt.infinity_ordinal:
+            return False
+        ends = (-(high & mask), -(low & mask)) if low & sign else (low, high)
+        if ends[0] < self.law.range[0] or ends[1] > self.law.range[1]:
+            return False
+        self._order_plain(start, got, bool(low & sign))
+        self.counts["judged"] += weight * len(got)
+        distance = np.abs((got - wanted).view(f"i{got.dtype.itemsize}"))
+        right = len(got) - int(np.count_nonzero(distance))
+        self.histogram[0] += weight * right
+        if right == len(got):
+            return True
+        self._distances(distance, weight)
+        top = int(distance.max())
+        if top > self._peak[0] or top >= self.worst:
+            places = np.flatnonzero(distance == top)[:KEPT]
+            self._worst(start, places, distance[places].astype(np.int64), ordinals(self.fmt, got[places]))
+        return True
+
+    def _distances(self, distance: NDArray[Any], weight: int) -> None:
+        """Histogram and sum of distances."""
+        counted = [int(np.count_nonzero(distance == k)) for k in range(1, LARGE)]
+        for k, number in enumerate(counted, 1):
+            self.histogram[k] += weight * number
+        self.histogram[LARGE] += weight * (int(np.count_nonzero(distance)) - sum(counted))
+        self.counts["total"] += weight * int(distance.sum(dtype=np.int64))
+
+    def _errors(
+        self,
+        start: int,
+        places: NDArray[np.int64],
+        distance: NDArray[np.int64],
+        got: NDArray[np.int64],
+        exact: NDArray[np.int64],
+        weight: int,
+    ) -> None:
+        infinity, tiny = self.fmt.infinity_ordinal, self.fmt.tiny_pattern
+        lost = (np.abs(got) > infinity) | (np.abs(got) == infinity) & (np.abs(exact) < infinity)
+        self._count("non-finite", start, places[lost], weight)
+        self.histogram[LARGE] += weight * int(np.count_nonzero(lost))
+        subnormal = (np.abs(exact) < tiny) & (exact != 0)
+        tiny_input = self._tiny_inputs(start, places)
+        zero = got == 0
+        self.counts["flushed in"] += weight * int(np.count_nonzero(tiny_input & (zero | (got == self._at_zero))))
+        self.counts["flushed out"] += weight * int(np.count_nonzero(~tiny_input & zero & subnormal))
+        premature = zero & (np.abs(exact) >= tiny) & (np.abs(exact) < infinity)
+        self._premature(start, places[premature], weight)
+        places, distance, got = places[~lost], distance[~lost], got[~lost]
+        if len(places):
+            self._distances(distance, weight)
+            self._worst(start, places, distance, got)
+
+    def _worst(self, start: int, places: NDArray[np.int64], distance: NDArray[np.int64], got: NDArray[np.int64]) -> None:
+        top = int(distance.max())
+        if top > self._peak[0]:
+            first = int(distance.argmax())
+            self._peak = [top, start + int(places[first]), int(got[first])]
+        if top < self.worst:
+            return
+        if top > self.worst:
+            self.worst, self.at = top, []
+        if len(self.at) < KEPT:
+            self.at += [start + int(p) for p in places[distance == top][: KEPT - len(self.at)]]
+
+    def _not_a_number(self, start: int, computed: NDArray[np.int64], numbers: NDArray[np.bool_], weight: int) -> None:
+        if not self.law.nan_expected or numbers.all():
+            return
+        expected = np.flatnonzero(~numbers)
+        self.counts["NaN expected"] += weight * len(expected)
+        self._count("NaN lost", start, expected[np.abs(computed[expected]) <= self.fmt.infinity_ordinal], weight)
+
+    def _range(self, start: int, computed: NDArray[np.int64], numbers: NDArray[np.bool_], weight: int) -> None:
+        low, high = self.law.range
+        inside = (computed >= low) & (computed <= high) | (np.abs(computed) > self.fmt.infinity_ordinal)
+        if not inside.all():
+            self._count("outside", start, np.flatnonzero(~inside & numbers), weight)
+
+    def _premature(self, start: int, places: NDArray[np.int64], weight: int) -> None:
+        """Counts them, and keeps the one nearest to zero on each side."""
+        if not len(places):
+            return
+        self.counts["premature zeros"] += weight * len(places)
+        first = start + int(places[0])
+        side = int(first >= self.fmt.sign_pattern) if self.law.single else 0
+        known = self.frontier[side]
+        self.frontier[side] = first if known is None else min(first, known)
+
+    def _order(self, start: int, computed: NDArray[np.int64]) -> None:
+        """Counts where the results go the wrong way. Patterns of negative numbers count away from zero."""
+        direction = self._step(start, int(computed[0]), int(computed[-1]))
+        if direction:
+            step = np.diff(computed)
+            wrong = step < 0 if direction > 0 else step > 0
+            if wrong.any():
+                numbers = np.abs(computed) <= self.fmt.infinity_ordinal
+                self._count("descents", start + 1, np.flatnonzero(wrong & numbers[1:] & numbers[:-1]), 1)
+
+    def _order_plain(self, start: int, got: Patterns, negative: bool) -> None:
+        """The same for numbers of one sign; negative ones are ordered against their patterns."""
+        ends = ordinals(self.fmt, got[[0, -1]])
+        direction = self._step(start, int(ends[0]), int(ends[1])) * (-1 if negative else 1)
+        if direction:
+            wrong = got[1:] < got[:-1] if direction > 0 else got[1:] > got[:-1]
+            if wrong.any():
+                self._count("descents", start + 1, np.flatnonzero(wrong), 1)
+
+    def _step(self, start: int, first: int, last: int) -> int:
+        """Compares a block's first result with the one before it, and returns which way the results should go."""
+        direction = self._direction = self._direction_at(start)
+        if direction and descends(self.fmt.infinity_ordinal, direction, self._edges[1], first):
+            self._count("descents", start, np.zeros(1, np.int64), 1)
+        if self._edges[0] is None:
+            self._edges[0] = first
+        self._edges[1] = last
+        return direction
+
+    def _direction_at(self, start: int) -> int:
+        if start >= self.fmt.sign_pattern and self.law.single:
+            return -self.law.trend[0]
+        return self.law.trend[1]
+
+    def _tiny_inputs(self, start: int, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if not self.law.single:
+            return np.zeros(places.shape, dtype=bool)
+        magnitude = (start + places) & (self.fmt.sign_pattern - 1)
+        return np.asarray((magnitude < self.fmt.tiny_pattern) & (magnitude > 0))
+
+    def _count(self, what: str, start: int, places: NDArray[np.int64], weight: int) -> None:
+        if len(places):
+            self.counts[what] += weight * len(places)
+            self.firsts.setdefault(what, start + int(places[0]))
+
+
+def descends(infinity: int, direction: int, before: int | None, after: int) -> bool:
+    """Whether two neighbouring results, both numbers, go the wrong way."""
+    return before is not None and abs(before) <= infinity and abs(after) <= infinity and (after - before) * direction < 0

@@ -1,0 +1,16 @@
+"""Sweeps: every input of float16 and bfloat16, value and derivatives, against the correctly rounded result.
+
+Wider formats take longer and have a command of their own: ``python -m suite.sweep``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.judging import Outcome
+
+
+@pytest.mark.sweep
+def test_sweep(every_input: Outcome) -> None:
+    """Every result is within its bound outside what is known to fail."""
+    assert not every_input.failures, "\n\n".join(every_input.failures)

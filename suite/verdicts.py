@@ -1,0 +1,238 @@
+"""From a sweep's tallies to a record: results judged by the checks that judge any result, known failures taken out.
+
+Formats of 16 bits: every result. Wider ones, and pairs: the worst of each chunk, an eighth of a binade of float32; every result has been
+counted, none in the chunk is further off in units in the last place, and within a chunk the bound moves little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite import elementary, limitations, shards
+from suite.checks import Check, checks
+from suite.checks.base import Subject, Verdict
+from suite.floats import FORMATS, Floats, from_ordinal, from_patterns, hexadecimal, ulp
+from suite.inputs import Batch
+from suite.model import Limitation, Record, Status
+from suite.oracle import Exact
+from suite.reference import Reference
+from suite.shards import Output
+from suite.totals import Total
+
+METRIC = "max error (ulp)"
+
+BUCKETS = 1024
+"""Points that a figure of the error over all inputs is drawn from."""
+
+Facts = Mapping[str, str]
+
+
+def record(
+    output: Output, answers: list[dict[str, Any]], reference: float, facts: Facts, environment: str, known: tuple[Limitation, ...]
+) -> Record:
+    """The record of an output whose shards have all been computed; ``reference`` are the seconds of the correctly rounded results."""
+    fields: dict[str, Any] = {"case": output.case, "check": f"sweep {output.what}", "family": "sweep", "metric": METRIC}
+    if error := next((a["error"] for a in answers if "error" in a), ""):
+        return Record(**fields, status="error", message=error, environment=environment)
+    total = Total(FORMATS[output.case.dtype], answers)
+    points = _Points(output, total)
+    judged = points.judge(facts, known)
+    seconds = {name: sum(a[name] for a in answers) for name in ("evaluating", "comparing")}
+    counts = total.counts
+    judged_results = max(1, counts["judged"])
+    extra = {
+        "slice": output.slice.label, "order": output.order, "inputs": counts["judged"], "histogram": total.histogram,
+        "mean ulp": counts["total"] / judged_results, "correctly rounded": total.histogram[0] / judged_results,
+        **points.exact_worst(), **{k: v for k, v in counts.items() if k not in ("judged", "total")},
+        "firsts": {what: points.hexadecimal(n) for what in counts if (n := total.first(what)) is not None},
+        "frontier": [points.hexadecimal(n) for n in total.frontier],
+        "true zero": [points.hexadecimal(n) for n in output.reference.frontier(0)],
+        "digest": total.digest, "profile": points.profile(), "seconds": {**seconds, "reference": reference}, **judged.extra,
+    }  # fmt: skip
+    worst = {"x": points.hexadecimal(total.at[0])} if total.at else {}
+    return Record(
+        **fields, status=judged.status, value=float(total.worst), worst=worst, message=judged.message, extra=extra, environment=environment
+    )
+
+
+class _Points:
+    """The worst result of every chunk, or every result, with its input."""
+
+    def __init__(self, output: Output, total: Total) -> None:
+        self._output, self._total = output, total
+        self._fmt = FORMATS[output.case.dtype]
+        self._distance, self._number, got = np.array(total.profile, dtype=np.int64).reshape(-1, 3).T
+        self._got = from_ordinal(self._fmt, got)
+        self._all = [shards.kept_results(s["results"]) for s in total.shards if "results" in s]
+
+    def hexadecimal(self, number: int | None) -> Any:
+        """An input for a reader: one float, or two; None stays."""
+        if number is None:
+            return None
+        numbers = [hexadecimal(float(n[0])) for n in self._output.reference.numbers(np.array([number]))]
+        return numbers[0] if len(numbers) == 1 else numbers
+
+    def exact_worst(self) -> dict[str, float]:
+        """The largest error in units in the last place of the exact result: of the results furthest off, and of all that are normal."""
+        number, got = self._judged_points()
+        exact = everywhere(self._output.reference)[number] if self._all else self._output.reference.exact(number)
+        with np.errstate(all="ignore"):
+            errors = np.abs((got - exact.high) - exact.low) / ulp(self._fmt, exact.high)
+        finite = np.isfinite(errors)
+        furthest = finite & np.isin(number, self._number[self._distance == self._total.worst])
+        normal = finite & (np.abs(exact.high) >= 2.0 * self._fmt.tiny) & (got != 0)
+        return {
+            name: float(np.max(errors[chosen], initial=0.0))
+            for name, chosen in (("max ulp", furthest), ("max ulp of normal results", normal))
+        }
+
+    def profile(self) -> list[list[Any]]:
+        """(bucket, largest distance, its input) over at most so many buckets of inputs in the order of their numbers."""
+        size = 1 << (32 if self._fmt.bits == 32 or self._output.slice.arity > 1 else 16)
+        bucket = self._number // (size // BUCKETS)
+        found = []
+        for b in np.unique(bucket):
+            mine = np.flatnonzero(bucket == b)
+            top = mine[np.argmax(self._distance[mine])]
+            found.append([int(b), int(self._distance[top]), self.hexadecimal(int(self._number[top]))])
+        return found
+
+    def judge(self, facts: Facts, known: tuple[Limitation, ...]) -> _Judged:
+        """The checks that speak of values or of gradients, on these points."""
+        order = self._output.order
+        names = ((*_OF_VALUES,), (*_OF_GRADIENTS,), ())[order]
+        batch, subject, kept = self._subject(facts)
+        judged = _Judged(graded=order > 1)
+        if not names or batch is None:
+            return judged
+        for name in names:
+            self._check(checks()[name], subject, batch, kept, facts, known, judged)
+        return judged
+
+    def _check(
+        self,
+        check: Check,
+        subject: Subject,
+        batch: Batch,
+        kept: NDArray[np.int64],
+        facts: Facts,
+        known: tuple[Limitation, ...],
+        into: _Judged,
+    ) -> None:
+        operation, case = self._output.operation, self._output.case
+        entries = limitations.matching(known, case, check.name, facts)
+        with np.errstate(all="ignore"):
+            verdict = check.run(subject, batch)[0 if self._output.order == 0 else self._place()]
+        violated, covered = verdict.violated, np.zeros(verdict.score.shape, dtype=bool)
+        for entry in entries:
+            here = limitations.region(entry, operation, self._fmt, batch, verdict.score.shape) & (verdict.score <= entry.ceiling)
+            if (here & violated).any():
+                into.limitations.append(entry.id)
+            covered |= here
+        first = (slice(None), 0) if verdict.score.ndim > 1 else (slice(None),)
+        if check.kind == "bound":
+            used = verdict.score[first][verdict.judged[first] & ~covered[first]]
+            into.share = max(into.share, float(np.max(used, initial=0.0)))
+        failing = np.flatnonzero((violated & ~covered)[first])
+        if len(failing):
+            worst = failing[np.argmax(verdict.score[first][failing])]
+            into.failures.append(self._explain(check, verdict, worst, int(kept[worst])))
+        into.known |= bool((violated & covered)[first].any())
+
+    def _place(self) -> int:
+        """Which of the operation's gradients is looked at."""
+        operation, moving = self._output.operation, self._output.slice.moving[0]
+        return operation.differentiable.index(operation.arguments[moving].name)
+
+    def _explain(self, check: Check, verdict: Verdict, place: int, number: int) -> str:
+        index = (place, 0) if verdict.got.ndim > 1 else (place,)
+        got, exact, limit = (float(a[index]) for a in (verdict.got, verdict.expected, verdict.limit))
+        error = f"error {abs(got - exact):.6g}, allowed {limit:.6g}"
+        return f"{check.name} does not hold at {self.hexadecimal(number)}: got {got!r}, exact {exact!r}, {error}"
+
+    def _subject(self, facts: Facts) -> tuple[Batch | None, Subject, NDArray[np.int64]]:
+        """The points as a batch of the operation's own arguments, and what has returned these results for them."""
+        case, operation = self._output.case, self._output.operation
+        numbers, got = self._judged_points()
+        moving = self._output.reference.numbers(numbers)
+        kept = np.flatnonzero(np.logical_and.reduce([np.isfinite(m) for m in moving]) & ~self._output.reference.unjudged(moving))
+        flushes = facts.get(f"flushes {case.mode} {case.dtype}", "nothing") != "nothing"
+        arrays = self._output.arrays([m[kept] for m in moving])
+        results = {n: self._results(n, got[kept], arrays) for n in ("value", *(f"d {n}" for n in operation.differentiable))}
+        truth = self._truth(numbers[kept], arrays)
+        subject = Subject(operation, elementary.rounding(case, flushes), lambda *_: results, truth=lambda *_: truth)
+        return (Batch("sweep", {n: a[None] for n, a in arrays.items()}) if len(kept) else None), subject, numbers[kept]
+
+    def _judged_points(self) -> tuple[NDArray[np.int64], Floats]:
+        if self._all:
+            return np.arange(len(self._all[0])), from_patterns(self._fmt, self._all[0])
+        lost = self._total.first("non-finite")
+        if lost is None:
+            return self._number, self._got
+        return np.append(self._number, lost), np.append(self._got, np.nan)
+
+    def _truth(self, numbers: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Exact]:
+        """The exact results of the output, NaN for everything else that the operation returns."""
+        reference, operation = self._output.reference, self._output.operation
+        exact = everywhere(reference)[numbers] if self._all else reference.exact(numbers)
+        names = ("value",) if self._output.order == 0 else tuple(f"d {n}" for n in operation.differentiable)
+        mine = names[0] if self._output.order == 0 else names[self._place()]
+        truth = {}
+        for name in names:
+            shape = self._results(name, exact.high, arrays).shape[1:]
+            high, low = np.full(shape, np.nan), np.zeros(shape)
+            if name == mine:
+                first = (slice(None), 0) if len(shape) > 1 else (slice(None),)
+                high[first], low[first] = exact.high, exact.low
+            truth[name] = Exact(high, low)
+        return truth
+
+    def _results(self, name: str, got: Floats, arrays: Mapping[str, NDArray[Any]]) -> Floats:
+        """The computed results in the output's shape; a row's other entries are of no interest."""
+        operation = self._output.operation
+        shape = arrays[name[2:]].shape if name != "value" else arrays[operation.arguments[0].name].shape
+        if len(shape) == 1 or (name == "value" and operation.shape == "scalar"):
+            return got[None]
+        return np.broadcast_to(got[:, None], shape)[None]
+
+
+@cache
+def everywhere(reference: Reference) -> Exact:
+    """The exact results at every input of a format of 16 bits."""
+    return reference.certified(np.arange(1 << reference.fmt.bits))
+
+
+_OF_VALUES = ("value_within_bound",)
+_OF_GRADIENTS = ("gradient_within_bound", "no_premature_zero")
+
+
+@dataclass
+class _Judged:
+    """What the checks said of all points: the largest share of the bound outside known failures, and what lies outside."""
+
+    share: float = 0.0
+    known: bool = False
+    limitations: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    graded: bool = False
+
+    @property
+    def status(self) -> Status:
+        """As of any check."""
+        return "grade" if self.graded else "fail" if self.failures else "known" if self.known else "pass"
+
+    @property
+    def message(self) -> str:
+        """The worst failure of each check."""
+        return "\n".join(self.failures)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """For the record."""
+        return {"share of bound": self.share, "limitations": sorted(set(self.limitations))}
