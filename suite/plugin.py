@@ -216,7 +216,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         groups = [pytest.mark.xdist_group(f"{c.backend}-{'x64' if c.dtype == 'float64' else 'x32'}") for _, c in pairs]
         metafunc.parametrize("check,case", [pytest.param(k, c, marks=g) for (k, c), g in zip(pairs, groups, strict=True)], ids=ids)
 
-    if "output" in metafunc.fixturenames:
+    if {"output", "every_input"} <= set(metafunc.fixturenames):
         state = metafunc.config.stash[_STATE]
         outputs = [o for c in all_cases(state.device) if c in state.selection for o in swept_outputs(c) if state.takes_sweep(o)]
         groups = [pytest.mark.xdist_group(f"{o.case.backend}-x32") for o in outputs]

@@ -125,7 +125,6 @@ class Tally:
     def __post_init__(self) -> None:
         self._hash = hashlib.sha256()
         self._hashes: dict[tuple[int, int], bytes] = {}
-        self._at_zero = int(ordinals(self.fmt, np.array([self.law.at_zero], dtype=pattern_type(self.fmt)))[0])
         self._edges: list[int | None] = [None, None]
         self._direction = 0
         self._peak = [0, 0, 0]
@@ -263,7 +262,7 @@ class Tally:
         subnormal = (np.abs(exact) < tiny) & (exact != 0)
         tiny_input = self._tiny_inputs(start, places)
         zero = got == 0
-        self.counts["flushed in"] += weight * int(np.count_nonzero(tiny_input & (zero | (got == self._at_zero))))
+        self.counts["flushed in"] += weight * int(np.count_nonzero(tiny_input & (zero | (got == self.law.at_zero))))
         self.counts["flushed out"] += weight * int(np.count_nonzero(~tiny_input & zero & subnormal))
         premature = zero & (np.abs(exact) >= tiny) & (np.abs(exact) < infinity)
         self._premature(start, places[premature], weight)

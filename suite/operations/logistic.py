@@ -57,8 +57,8 @@ ZERO = Curve(lambda x: np.where(np.isnan(x), x, 0.0), lambda x: x * 0, (1, 1), (
 def of_difference(curve: Curve) -> Curve:
     """f(a − b).
 
-    The difference of two numbers of at most 11 bits errs by 2^−53 of itself in double, which moves the logarithm of a function that
-    falls like e^−|x| by less than 745·2^−53 where it is not 0.
+    The difference of two numbers of at most 11 bits errs by 2^−53 of itself in double. That moves the logarithm of a function that falls
+    like e^−|x| by less than 104·2^−53 where the result is not below the formats' numbers: within ``suite.reference.ERROR``.
     """
     return Curve(lambda a, b: curve.compute(a - b), lambda a, b: curve.ball(a - b), range=curve.range)
 

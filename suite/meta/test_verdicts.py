@@ -1,0 +1,113 @@
+"""What is made of a sweep's tallies: records, verdicts with known failures taken out, measured errors of elementary functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from suite import elementary, verdicts
+from suite.floats import FORMATS
+from suite.model import Case, Limitation, Record
+from suite.operations.bounds import ELEMENTARY
+from suite.search import Search
+from suite.shards import Grid, Output, answers
+from suite.tally import Tally, inputs
+
+HALF = FORMATS["float16"]
+SIGMOID = Output(Case("sigmoid", "jax", "jax.nn.sigmoid", "jit", "float16"))
+SLOPE = Output(SIGMOID.case, 0, 1)
+AT_TWO = 0x4000
+ENTRY = Limitation("known", "sigmoid", ("value_within_bound",), "because", region={"x": (2.0, 2.0)}, witness={"x": 2.0})
+
+
+def swept(output: Output, **planted: int) -> Record:
+    """The record of the correctly rounded results, with some patterns replaced: ``x4000=0x3c00`` gives 1 at 2."""
+    grid, reference = Grid.of(HALF, 1), output.reference
+    tally = Tally(HALF, reference.law())
+    kept = []
+    for start in range(0, grid.shard, grid.chunk):
+        expected = reference.expected(start, grid.chunk)
+        got = expected.patterns(HALF, start, grid.chunk).copy()
+        for name, pattern in planted.items():
+            got[inputs(HALF, start, grid.chunk) == int(name[1:], 16)] = pattern
+        tally.add(start, got, expected)
+        kept.append(got)
+    result: dict[str, Any] = {**tally.result(), "evaluating": 1.0, "comparing": 0.5}
+    (answer,) = answers(({"outputs": [result]}, {"results 0": np.concatenate(kept)}))
+    return verdicts.record(output, [answer], 0.25, {}, "somewhere", (ENTRY,))
+
+
+@pytest.mark.parametrize("output", [SIGMOID, SLOPE])
+def test_correctly_rounded_results_pass(output: Output) -> None:
+    """With every count at nothing, and half a unit in the last place at most."""
+    record = swept(output)
+    assert (record.status, record.value, record.message) == ("pass", 0.0, "")
+    assert record.extra["correctly rounded"] == 1.0
+    assert record.extra["max ulp of normal results"] <= 0.5001
+    assert record.extra["seconds"] == {"evaluating": 1.0, "comparing": 0.5, "reference": 0.25}
+    assert not any(record.extra[name] for name in ("descents", "outside", "premature zeros", "non-finite", "NaN lost", "profile"))
+
+
+def test_a_wrong_value_fails_with_its_input() -> None:
+    """One result out of 65,536, far outside the bound."""
+    record = swept(SIGMOID, x4200=0x3C00)
+    assert record.status == "fail"
+    assert "value_within_bound does not hold at 0x1.8000000000000p+1: got 1.0" in record.message
+    assert record.worst == {"x": "0x1.8000000000000p+1"}
+
+
+def test_a_known_failure_is_known_in_its_region_alone() -> None:
+    """At 2 it is, beside it not."""
+    assert swept(SIGMOID, x4000=0x3C00).status == "known"
+    assert swept(SIGMOID, x4000=0x3C00).extra["limitations"] == ["known"]
+    assert swept(SIGMOID, x4000=0x3C00, x4001=0x3C00).status == "fail"
+
+
+def test_a_premature_zero_fails_a_gradient() -> None:
+    """And its place stands beside the one where the true gradient becomes 0."""
+    record = swept(SLOPE, x4800=0)
+    assert record.status == "fail"
+    assert "no_premature_zero" in record.message
+    assert record.extra["frontier"] == ["0x1.0000000000000p+3", None]
+    assert [float.fromhex(x) for x in record.extra["true zero"]] == [17.34375, -17.34375]
+
+
+def test_an_error_is_the_record() -> None:
+    """Of the framework, in its own words."""
+    record = verdicts.record(SIGMOID, [{"error": "no such kernel"}], 0.0, {}, "somewhere", ())
+    assert (record.status, record.message) == ("error", "no such kernel")
+
+
+def test_measured_errors_are_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounded up; functions that have not been swept keep the published limit, and so do other modes."""
+    monkeypatch.setattr(elementary, "PATH", tmp_path / "elementary.json")
+    exp = Record(Case("exp", "jax", "jax.numpy.exp", "jit", "float32"), "sweep value", "sweep", verdicts.METRIC, "pass",
+                 extra={"max ulp of normal results": 0.812}, environment="e")  # fmt: skip
+    assert elementary.write([exp], {"e": {"jax": "1"}}) == 1
+    assert elementary.write([exp], {"e": {"jax": "1"}}) == 0
+    elementary.measured.cache_clear()
+    r = elementary.rounding(exp.case, False)
+    assert r.relative("exp") == 0.82 * 2 * r.u
+    assert r.relative("log") == ELEMENTARY["log"] * 2 * r.u
+    assert r.in_ulps("exp", np.array([1.0])) == ELEMENTARY["exp"] * 2 * r.u
+    assert elementary.rounding(SIGMOID.case, False).measured == {}
+    elementary.measured.cache_clear()
+
+
+def test_a_search_finds_where_the_error_peaks() -> None:
+    """An error that grows to 1,000 units in the last place around 3, in float64, and nowhere else."""
+
+    def faulty(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        with np.errstate(over="ignore"):
+            right = 1.0 / (1.0 + np.exp(-x))
+            return np.asarray(right * (1.0 + 1000 * 2.0**-52 / (1.0 + np.abs(x - 3.0) * 64.0)))
+
+    search = Search(Output(Case("sigmoid", "jax", "jax.nn.sigmoid", "jit", "float64")), faulty)
+    search.run(1)
+    record = search.record(1, "somewhere")
+    assert 900 < (record.value or 0.0) < 2100
+    assert abs(float.fromhex(record.worst["x"]) - 3.0) < 0.1
+    assert record.extra["evaluations"] == search.seen > 10_000
