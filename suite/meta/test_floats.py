@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from suite.floats import FORMATS, Floats, Format, from_ordinal, hexadecimal, is_representable, round_to, to_ordinal, ulp
+from suite.floats import (
+    FORMATS,
+    Floats,
+    Format,
+    from_ordinal,
+    from_patterns,
+    hexadecimal,
+    is_representable,
+    pattern_type,
+    round_to,
+    to_ordinal,
+    to_patterns,
+    ulp,
+)
 
 TYPES: dict[str, Any] = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}
 HALF = ("float16", "bfloat16")
@@ -215,6 +228,78 @@ def test_representable(fmt: Format) -> None:
     assert is_representable(fmt, [0.0, -0.0, 1.0, 1 + 2 * fmt.u, fmt.max, fmt.eta, np.inf, np.nan]).all()
     if fmt.name != "float64":
         assert not is_representable(fmt, [1 + fmt.u, fmt.eta / 2, fmt.max * 2, 1.5 * fmt.eta]).any()
+
+
+@each_format
+def test_patterns_are_as_wide_as_the_format(fmt: Format) -> None:
+    """Unsigned integers; the facts about patterns are those of the numbers they stand for."""
+    kind = np.dtype(pattern_type(fmt))
+    assert (kind.kind, kind.itemsize * 8) == ("u", fmt.bits)
+    named = np.array([fmt.infinity_ordinal, fmt.tiny_pattern, fmt.sign_pattern, fmt.nan_pattern, 1, 0], dtype=kind)
+    assert same(from_patterns(fmt, named), np.array([np.inf, fmt.tiny, -0.0, np.nan, fmt.eta, 0.0]))
+    assert to_patterns(fmt, [np.inf, fmt.tiny, -0.0, np.nan, fmt.eta, 0.0]).tolist() == named.tolist()
+    assert to_patterns(fmt, [1.0]).dtype == kind
+
+
+@each_half
+def test_every_pattern_comes_back(fmt: Format) -> None:
+    """All 65,536, as the type's own view has them; every NaN becomes the quiet one without sign and payload."""
+    all_patterns = np.arange(2**16, dtype=np.uint16)
+    values = from_patterns(fmt, all_patterns)
+    assert same(values, patterns(fmt))
+    expected = np.where((all_patterns & 0x7FFF) > fmt.infinity_ordinal, fmt.nan_pattern, all_patterns)
+    assert np.array_equal(to_patterns(fmt, values), expected)
+    assert np.array_equal(from_patterns(fmt, np.arange(2**16)), values, equal_nan=True)
+
+
+@each_half
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_patterns_of_ties_are_even(fmt: Format, sign: float) -> None:
+    """Midway between two neighbours, subnormals and the largest number with infinity among them; and next to it, to the nearer one."""
+    lower = np.arange(fmt.infinity_ordinal, dtype=np.uint16)
+    low = from_patterns(fmt, lower)
+    middle = low + ulp(fmt, low) / 2
+    signs = fmt.sign_pattern if sign < 0 else 0
+    assert np.array_equal(to_patterns(fmt, sign * middle), (lower + (lower & 1)) | signs)
+    assert np.array_equal(to_patterns(fmt, sign * np.nextafter(middle, np.inf)), (lower + 1) | signs)
+    assert np.array_equal(to_patterns(fmt, sign * np.nextafter(middle, 0.0)), lower | signs)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32"])
+def test_patterns_beyond_the_range(name: str) -> None:
+    """Infinite or zero, with the sign."""
+    fmt = FORMATS[name]
+    signs = np.array([1.0, -1.0])
+    for large in (2 * fmt.max, 1e300, np.inf):
+        assert to_patterns(fmt, signs * large).tolist() == [fmt.infinity_ordinal, fmt.sign_pattern | fmt.infinity_ordinal]
+    for small in (fmt.eta / 2, fmt.eta / 4, 5e-324, 0.0):
+        assert to_patterns(fmt, signs * small).tolist() == [0, fmt.sign_pattern]
+    assert (
+        to_patterns(fmt, np.array([0xFFF8000000000001, 0x7FF8000000000001], dtype=np.uint64).view(np.float64)).tolist()
+        == [fmt.nan_pattern] * 2
+    )
+
+
+def test_patterns_of_float32_are_those_of_numpys_cast() -> None:
+    """Float64 patterns of any kind, midpoints and their neighbours; and those of the rounding by this module's own arithmetic."""
+    rng = np.random.default_rng(8)
+    fmt = FORMATS["float32"]
+    any_pattern = rng.integers(0, 1 << 32, 300_000, dtype=np.uint32)
+    numbers = from_patterns(fmt, any_pattern)
+    assert np.array_equal(to_patterns(fmt, numbers), np.where(np.isnan(numbers), fmt.nan_pattern, any_pattern))
+    middle = numbers[np.isfinite(numbers)] + ulp(fmt, numbers[np.isfinite(numbers)]) / 2
+    wide = np.ldexp(rng.uniform(-2.0, 2.0, 300_000), rng.integers(-155, 129, 300_000))
+    for values in (wide, middle, np.nextafter(middle, np.inf), np.nextafter(middle, -np.inf)):
+        with np.errstate(over="ignore"):
+            assert np.array_equal(to_patterns(fmt, values), values.astype(np.float32).view(np.uint32))
+        assert same(from_patterns(fmt, to_patterns(fmt, values)), round_to(fmt, values))
+
+
+def test_patterns_of_float64_are_its_bits() -> None:
+    """Nothing is rounded."""
+    bits = np.random.default_rng(9).integers(0, 1 << 63, 100_000, dtype=np.uint64)
+    values = from_patterns(FORMATS["float64"], bits)
+    assert np.array_equal(to_patterns(FORMATS["float64"], values)[~np.isnan(values)], bits[~np.isnan(values)])
 
 
 def test_hexadecimal_gives_the_same_bits_back() -> None:
