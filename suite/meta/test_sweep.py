@@ -39,13 +39,19 @@ scipy.special.expit = expit
 """
 
 
+def heed_interrupts() -> None:
+    """A shell's background jobs are born deaf to Ctrl-C; the command under test is not to be."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     """The command in a process group of its own."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | variables
     command = [sys.executable, "-m", "suite.sweep", *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - these tests run no threads
+    )  # fmt: skip
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
