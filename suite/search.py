@@ -111,7 +111,7 @@ class Search:
         extra = {"slice": self.output.slice.label, "order": self.output.order, "evaluations": self.seen, "seed": seed}
         extra |= {"premature zeros": self.premature, "flushed out": self.flushed, "non-finite": self.lost}
         return Record(
-            self.output.case, f"search {self.output.what}", "sweep", METRIC, "grade", max(0.0, worst), extra=extra,
+            self.output.case, f"search {self.output.what}", "search", METRIC, "grade", max(0.0, worst), extra=extra,
             worst={"x": hexadecimal(float(from_ordinal(FMT, at)))}, environment=environment,
             message="a lower bound on the largest error, found by a directed search",
         )  # fmt: skip
@@ -141,5 +141,5 @@ def search(processes: Processes, output: Output, seed: int, environment: str) ->
     try:
         found.run(seed)
     except WorkerError as error:
-        return Record(output.case, f"search {output.what}", "sweep", METRIC, "error", message=str(error), environment=environment)
+        return Record(output.case, f"search {output.what}", "search", METRIC, "error", message=str(error), environment=environment)
     return found.record(seed, environment)

@@ -22,7 +22,7 @@ _MEASURES = {
 }
 """What is measured beside the verdict: a record's metric, or a key in ``extra`` of the verdict's record."""
 
-_ELSEWHERE = ("benchmark", "sweep")
+_ELSEWHERE = ("benchmark", "sweep", "search")
 """Families whose records are shown in tables of their own."""
 
 

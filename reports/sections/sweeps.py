@@ -14,7 +14,8 @@ def pages(view: View) -> Iterator[Page]:
     """What was swept, and a page for each operation, continued on further pages if it is long."""
     rows = sweeps(view.cases)
     swept = [_Swept(operation, parts(found)) for operation, found in group_by(rows, lambda row: row.view.case.operation).items()]
-    yield Page("sweeps.html", "sweeps.j2", "Sweeps", {"swept": swept, "lead": _lead(rows)})
+    searched = [(v, r) for v in view.cases for r in v.records if r.family == "search"]
+    yield Page("sweeps.html", "sweeps.j2", "Sweeps", {"swept": swept, "lead": _lead(rows), "searched": searched})
     for each in swept:
         for number, (page, part) in enumerate(zip(each.paths, each.parts, strict=True), 1):
             figure = figure_data(row for group in part for row in group.rows)

@@ -161,3 +161,13 @@ def test_points_are_short_and_exact() -> None:
     assert shown == Point((float.fromhex("0x1.02p+126"), 0.0))
     assert shown.hexadecimal == "(0x1.02p+126, -0x0p+0)"
     assert point("0x1.8p-149") == Point((1.5 * 2.0**-149,))
+
+
+def test_a_search_is_shown_as_what_it_is(tmp_path: Path) -> None:
+    """In a table of its own, escaped, beside no claim that every input was tried."""
+    found = {**sweep(f"search {SCRIPT}"), "family": "search", "value": 32.0, "extra": {"evaluations": 68096, "seed": 1}}
+    page = pages(tmp_path, found)["sweeps.html"]
+    assert "Searched, not swept" in page
+    assert "68096" in page
+    assert SCRIPT not in page
+    assert "computed at every input" not in page
