@@ -31,7 +31,8 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     quiet = {"logging.distributed": "critical", "logging.tornado": "critical"}
-    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **quiet}):
+    memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in shards.MEMORY.items()}
+    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **quiet, **memory}):
         for name in ("distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if address:

@@ -19,7 +19,7 @@ from suite import oracle
 from suite.floats import Floats, Format, from_patterns, pattern_type, round_to, to_patterns
 from suite.model import Curve, Slice
 from suite.oracle import Exact
-from suite.tally import CONSTANT, DENSE, LINE, Expected, Law, inputs
+from suite.tally import BLOCK, CONSTANT, DENSE, LINE, Expected, Law, inputs
 
 ERROR = 2.0**-46
 """Largest relative error of a curve's ``compute`` where its result is not below :data:`UNDERFLOW`."""
@@ -89,6 +89,11 @@ class Reference:
         return bool(inside and not kinked)
 
     def _dense(self, start: int, count: int) -> Patterns:
+        """One result for each input, computed in pieces that stay in a core's own cache."""
+        pieces = [self._piece(at, min(BLOCK, start + count - at)) for at in range(start, start + count, BLOCK)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _piece(self, start: int, count: int) -> Patterns:
         numbers = self.numbers(np.arange(start, start + count, dtype=np.int64))
         patterns = self._rounded(numbers)
         left_out = self.unjudged(numbers)

@@ -165,12 +165,12 @@ _SETTINGS = {
     "TF_NUM_INTEROP_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 28),
 }
-"""A shard runs on one core; the others have shards of their own. glibc keeps memory that is freed, or every array would begin with
-thousands of page faults. What the user has set stays."""
+"""A shard runs on one core; the others have shards of their own. What the user has set stays."""
+
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 28)}
+"""Variables that have glibc keep memory that is freed, or every array would begin with thousands of page faults. Dask's own setting,
+which a worker would hand on, asks for the contrary."""
 
 _running: dict[str, Process] = {}
 _described: dict[str, dict[str, Any]] = {}
@@ -194,8 +194,7 @@ def _process(backend: str, device: str) -> Process:
     key = f"{backend}-{device}"
     if key not in _running:
         close()
-        for name, setting in _SETTINGS.items():
-            os.environ.setdefault(name, setting)
+        os.environ.update({**_SETTINGS, **os.environ, **MEMORY})
         _stay_on_one_core()
         _running[key] = Process(backend, device, False, TIME_LIMIT)
     return _running[key]
