@@ -161,6 +161,11 @@ def region(entry: Limitation, operation: Operation, fmt: Format, batch: Batch, s
     return inside
 
 
+def covered(entry: Limitation, operation: Operation, fmt: Format, batch: Batch, score: Floats) -> NDArray[np.bool_]:
+    """Which elements the entry takes out of a verdict: those in its region whose score stays up to its ceiling."""
+    return np.asarray(region(entry, operation, fmt, batch, score.shape) & (score <= entry.ceiling))
+
+
 def _feature(name: str, operation: Operation, arrays: Arrays) -> Floats:
     if name in arrays:
         return np.asarray(arrays[name], dtype=np.float64)

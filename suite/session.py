@@ -327,8 +327,7 @@ class Session:
         for verdict in self._run(check, case, batch):
             judged = verdict.judged.copy()
             for entry in known:
-                known_here = limitations.region(entry, operation, FORMATS[case.dtype], batch, judged.shape)
-                judged &= ~(known_here & (verdict.score <= entry.ceiling))
+                judged &= ~limitations.covered(entry, operation, FORMATS[case.dtype], batch, verdict.score)
             found.append(Judgement(batch, verdict, judged))
         return found
 

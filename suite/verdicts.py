@@ -131,7 +131,7 @@ class _Points:
             verdict = check.run(subject, batch)[0 if self._output.order == 0 else self._place()]
         violated, covered = verdict.violated, np.zeros(verdict.score.shape, dtype=bool)
         for entry in entries:
-            here = limitations.region(entry, operation, self._fmt, batch, verdict.score.shape) & (verdict.score <= entry.ceiling)
+            here = limitations.covered(entry, operation, self._fmt, batch, verdict.score)
             if (here & violated).any():
                 into.limitations.append(entry.id)
             covered |= here
