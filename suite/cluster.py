@@ -20,6 +20,16 @@ AHEAD = 2
 """Shards that are handed out for each worker, so that none waits for the next one."""
 
 
+WATCHING = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.disk": False,
+}
+"""Dask looks after itself so often that on two cores it takes a tenth of one."""
+
+
 class ClusterError(Exception):
     """The cluster cannot be reached, or gives up on a shard; the text says why."""
 
@@ -30,7 +40,7 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    quiet = {"logging.distributed": "critical", "logging.tornado": "critical"}
+    quiet = {"logging.distributed": "critical", "logging.tornado": "critical", **WATCHING}
     memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in shards.MEMORY.items()}
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **quiet, **memory}):
         for name in ("distributed", "tornado"):

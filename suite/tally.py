@@ -79,6 +79,11 @@ def _digest_of_line(fmt: Format, start: int, count: int, sign: int) -> bytes:
     return _sha256(_line(fmt, start, count, sign))
 
 
+@lru_cache(maxsize=256)
+def _digest_of_constant(fmt: Format, pattern: int, count: int) -> bytes:
+    return _sha256(np.full(count, pattern, dtype=pattern_type(fmt)))
+
+
 @dataclass(frozen=True)
 class Law:
     """What a curve obeys.
@@ -124,7 +129,6 @@ class Tally:
 
     def __post_init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._hashes: dict[tuple[int, int], bytes] = {}
         self._edges: list[int | None] = [None, None]
         self._direction = 0
         self._peak = [0, 0, 0]
@@ -133,7 +137,7 @@ class Tally:
         """Compares the results of a chunk."""
         if self._one_for_all(start, got):
             count, got = len(got), self._quiet(got[:1])
-            self._hash.update(self._digest_of_constant(int(got[0]), count))
+            self._hash.update(_digest_of_constant(self.fmt, int(got[0]), count))
             if expected.kind == CONSTANT:
                 self._compare(start, got, expected.patterns(self.fmt, start, 1), count)
             else:
@@ -188,11 +192,6 @@ class Tally:
             return False
         magnitude, tiny = start & (self.fmt.sign_pattern - 1), self.fmt.tiny_pattern
         return (magnitude >= tiny or 0 < magnitude <= tiny - len(got)) and bool((got == got[0]).all())
-
-    def _digest_of_constant(self, pattern: int, count: int) -> bytes:
-        if (pattern, count) not in self._hashes:
-            self._hashes[pattern, count] = _sha256(np.full(count, pattern, dtype=pattern_type(self.fmt)))
-        return self._hashes[pattern, count]
 
     def _compare(self, start: int, got: Patterns, wanted: Patterns, weight: int = 1) -> None:
         if self._plain(start, got, wanted, weight):

@@ -12,7 +12,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib import metadata
 from typing import Any, BinaryIO
 
@@ -32,6 +33,41 @@ CORE = "LOGITBENCH_CORE"
 _EXACT_KINDS = {"i": "int32", "u": "int32", "b": "bool"}
 
 
+@dataclass
+class _Swept:
+    """An output while it is swept."""
+
+    evaluate: Callable[[int], NDArray[Any]]
+    expected: Iterator[tally.Expected]
+    tally: tally.Tally
+    kept: list[NDArray[Any]] = field(default_factory=list)
+    evaluating: float = 0.0
+    comparing: float = 0.0
+    error: str = ""
+
+    def chunk(self, start: int, keep: bool) -> None:
+        """Evaluates and compares the inputs from ``start`` on, unless an earlier chunk has failed."""
+        if self.error:
+            return
+        try:
+            begin = time.perf_counter()
+            got = self.evaluate(start)
+            middle = time.perf_counter()
+            self.tally.add(start, got, next(self.expected))
+            self.evaluating += middle - begin
+            self.comparing += time.perf_counter() - middle
+        except Exception as error:  # noqa: BLE001 - whatever a framework raises is that output's result
+            self.error = _reason(error)
+        else:
+            self.kept += [got] if keep else []
+
+    def answer(self) -> dict[str, Any]:
+        """The tally and the seconds, or the error."""
+        if self.error:
+            return {"error": self.error}
+        return {**self.tally.result(), "evaluating": self.evaluating, "comparing": self.comparing}
+
+
 class Worker:
     """Answers requests about one backend on one device."""
 
@@ -40,6 +76,8 @@ class Worker:
         self.devices = backend.start(device)
         self.implementations = {(i.operation, i.name): i for i in backend.implementations}
         self.compiled = cache(self._compile)
+        self.inputs = lru_cache(maxsize=2)(self._inputs)
+        self.filled = lru_cache(maxsize=16, typed=True)(self._filled)
         self.prepared: Callable[[], Any] | None = None
 
     def describe(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
@@ -115,36 +153,20 @@ class Worker:
         """Evaluates outputs for all inputs from ``start`` to ``stop``, ``chunk`` at a time, and compares with what is expected.
 
         The tally of each, and, if they are to be kept, its results as bit patterns. An output that raises is answered by its error; the
-        others are not lost. Times are in seconds.
+        others are not lost. Times are in seconds. A chunk's inputs are made once, for the first of the outputs that take them.
         """
-        answers: list[dict[str, Any]] = []
-        kept: dict[str, NDArray[Any]] = {}
-        for number, output in enumerate(header["outputs"]):
-            try:
-                answer, results = self._sweep_one(header, output, arrays)
-            except Exception as error:  # noqa: BLE001 - whatever a framework raises is that output's result
-                answer, results = {"error": _reason(error)}, []
-            answers.append(answer)
-            if results:
-                kept[f"results {number}"] = np.concatenate(results)
-        return {"outputs": answers}, kept
-
-    def _sweep_one(self, header: dict[str, Any], output: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        fmt = FORMATS[header["dtype"]]
-        evaluate = self._every_input(fmt, header["chunk"], output)
-        expected = _expected(output["expected"], arrays)
-        counted = tally.Tally(fmt, tally.Law(**output["law"]))
-        kept: list[NDArray[Any]] = []
-        evaluating = comparing = 0.0
-        for at in range(header["start"], header["stop"], header["chunk"]):
-            begin = time.perf_counter()
-            got = evaluate(at)
-            middle = time.perf_counter()
-            counted.add(at, got, next(expected))
-            evaluating += middle - begin
-            comparing += time.perf_counter() - middle
-            kept += [got] if header["keep"] else []
-        return {**counted.result(), "evaluating": evaluating, "comparing": comparing}, kept
+        fmt, size = FORMATS[header["dtype"]], header["chunk"]
+        asked = [
+            _Swept(
+                self._every_input(fmt, size, output), _expected(output["expected"], arrays), tally.Tally(fmt, tally.Law(**output["law"]))
+            )
+            for output in header["outputs"]
+        ]
+        for start in range(header["start"], header["stop"], size):
+            for swept in asked:
+                swept.chunk(start, header["keep"])
+        kept = {f"results {number}": np.concatenate(swept.kept) for number, swept in enumerate(asked) if swept.kept and not swept.error}
+        return {"outputs": [swept.answer() for swept in asked]}, kept
 
     def _every_input(self, fmt: Format, count: int, output: dict[str, Any]) -> Callable[[int], NDArray[Any]]:
         """A function from the number of a chunk's first input to the bit patterns of its ``count`` results."""
@@ -152,20 +174,14 @@ class Worker:
         order, dtype, names = output["order"], fmt.name, tuple(output["arrays"])
         options = tuple(sorted(output["options"].items()))
         function = self.compiled(key, output["mode"], options, names, len(names), tuple(output["moving"][:1]), order)
-        rest = output["row"]
-        kinds = {n: np.int64 if isinstance(v, int) else np.float64 for n, v in output["fixed"].items()}
-        fixed = {n: self._tensor(np.full(count, v, kinds[n]), dtype) for n, v in output["fixed"].items()}
-        width = output["arity"] + len(rest)
-        first = np.zeros((count, width)) if output["shape"] == "row" else np.ones((count, 1))
-        first[:, 0] = 1.0
-        cotangents = [self._tensor(first if output["shape"] == "row" else first[:, 0], dtype)] * order
+        fixed = {name: self.filled(dtype, (count,), value) for name, value in output["fixed"].items()}
+        row = tuple(output["row"]) if output["rows"] else None
+        shape = (count, output["arity"] + len(output["row"])) if output["shape"] == "row" else (count,)
+        cotangents = [self.filled(dtype, shape, 1.0, first=True)] * order
 
         def run(start: int) -> NDArray[Any]:
-            moving = _numbers(fmt, start, count, output["arity"])
-            if output["rows"]:
-                moving = [np.stack([*moving, *(np.full(count, v, moving[0].dtype) for v in rest)], axis=-1)]
-            given = iter(moving)
-            tensors = [fixed[n] if n in fixed else self.backend.tensor(next(given), dtype) for n in names]
+            moving = iter(self.inputs(dtype, start, count, output["arity"], row))
+            tensors = [fixed[n] if n in fixed else next(moving) for n in names]
             result = function(*tensors, *cotangents)
             array = self.backend.array(result[1][0] if order else result)
             if str(array.dtype) != dtype:
@@ -174,6 +190,20 @@ class Worker:
             return np.ascontiguousarray(flat).view(pattern_type(fmt))
 
         return run
+
+    def _inputs(self, dtype: str, start: int, count: int, arity: int, row: tuple[float, ...] | None) -> list[Tensor]:
+        """The moving arguments of a chunk: arrays of numbers, or one of rows that end with the numbers ``row``."""
+        moving = _numbers(FORMATS[dtype], start, count, arity)
+        if row is not None:
+            moving = [np.stack([*moving, *(np.full(count, v, moving[0].dtype) for v in row)], axis=-1)]
+        return [self.backend.tensor(array, dtype) for array in moving]
+
+    def _filled(self, dtype: str, shape: tuple[int, ...], value: float, first: bool = False) -> Tensor:
+        """A tensor of one value; with ``first``, of zeros but for the first of each row."""
+        array = np.full(shape, value, np.int64 if isinstance(value, int) else np.float64)
+        if first and len(shape) > 1:
+            array[:, 1:] = 0
+        return self._tensor(array, dtype)
 
     def _tensors(self, header: dict[str, Any], arrays: Arrays, block: int) -> list[Tensor]:
         names = [*header["arrays"], *(["cotangent"] if header["gradient"] else [])]
