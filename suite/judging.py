@@ -62,7 +62,7 @@ def swept(session: Session, output: Output, environment: str) -> Outcome:
         if reason := session.missing(case):
             outcome.absent = reason
             return outcome
-        record = verdicts.record(output, [session.sweep(output)], 0.0, session.facts(case), environment, session.known)
+        record = verdicts.record(output, [session.sweep(output)], session.facts(case), environment, session.known)
     except Absent as error:
         outcome.absent = str(error)
         return outcome

@@ -117,17 +117,26 @@ class Grid:
 
 
 def request(outputs: list[Output], grid: Grid, shard: int) -> Request:
-    """What a worker is asked for a shard: the outputs of one backend and dtype, with what is expected of them."""
+    """What a worker is asked for a shard: the outputs of one backend and dtype, with what is expected of them.
+
+    ``reference`` in its header, which workers ignore, are the seconds that this has taken: of a curve that several outputs share,
+    each has an equal part.
+    """
     fmt = FORMATS[outputs[0].case.dtype]
     start = shard * grid.shard
     arrays: dict[str, NDArray[Any]] = {}
+    seconds: dict[str, float] = {}
+    names: list[str] = []
     asked = []
     for output in outputs:
         reference = output.reference
         name = f"curve {id(reference.curve)}"
-        if f"{name} kinds" not in arrays:
+        if name not in seconds:
+            begin = time.perf_counter()
             parts = _packed_whole(reference, grid) if grid.shards == 1 else packed(reference, start, grid)
             arrays |= {f"{name} {part}": array for part, array in parts.items()}
+            seconds[name] = time.perf_counter() - begin
+        names.append(name)
         piece, case, operation = output.slice, output.case, output.operation
         asked.append({
             "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "order": output.order,
@@ -137,7 +146,7 @@ def request(outputs: list[Output], grid: Grid, shard: int) -> Request:
         })  # fmt: skip
     header = {
         "do": "sweep", "dtype": fmt.name, "start": start, "stop": start + grid.shard, "chunk": grid.chunk, "outputs": asked,
-        "keep": grid.inputs == 1 << 16,
+        "keep": grid.inputs == 1 << 16, "reference": [seconds[name] / names.count(name) for name in names],
     }  # fmt: skip
     return Request(header, arrays)
 
@@ -215,8 +224,7 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
     """Computes a shard: ``{"outputs": [...], "shard": k}`` of one backend, device and dtype.
 
     Returns:
-        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's
-        process; ``reference``: seconds spent on the correctly rounded results.
+        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process.
     """
     outputs = [Output.from_json(o) for o in task["outputs"]]
     case, arity = outputs[0].case, outputs[0].slice.arity
@@ -227,35 +235,29 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
             _described[process.name] = process.submit(Request({"do": "describe"})).result()[0]
         described = _described[process.name]
     except Absent as error:
-        return {"outputs": [{"absent": str(error)}] * len(outputs), "facts": {}, "reference": 0.0}
+        return {"outputs": [{"absent": str(error)}] * len(outputs), "facts": {}}
     except WorkerError as error:
-        return {"outputs": [{"error": str(error)}] * len(outputs), "facts": {}, "reference": 0.0}
+        return {"outputs": [{"error": str(error)}] * len(outputs), "facts": {}}
     missing = described["missing"]
     there = [o for o in outputs if f"{o.case.operation} {o.case.implementation}" not in missing]
-    found, seconds = _evaluate(process, there, grid, task["shard"])
+    found = _evaluate(process, there, grid, task["shard"])
     absent = {o: {"absent": missing[f"{o.case.operation} {o.case.implementation}"]} for o in outputs if o not in there}
     found |= absent
-    return {"outputs": [found[o] for o in outputs], "facts": described["facts"], "reference": seconds}
+    return {"outputs": [found[o] for o in outputs], "facts": described["facts"]}
 
 
-def _evaluate(process: Process, outputs: list[Output], grid: Grid, shard: int) -> tuple[dict[Output, dict[str, Any]], float]:
+def _evaluate(process: Process, outputs: list[Output], grid: Grid, shard: int) -> dict[Output, dict[str, Any]]:
     """All outputs in one request; if the process dies of that, one by one, so that only the culprit is lost."""
     if not outputs:
-        return {}, 0.0
-    begin = time.perf_counter()
+        return {}
     asked = request(outputs, grid, shard)
-    seconds = time.perf_counter() - begin
     try:
-        return dict(zip(outputs, answers(process.submit(asked).result()), strict=True)), seconds
+        found = answers(process.submit(asked).result())
     except WorkerError as error:
         if len(outputs) == 1:
-            return {outputs[0]: {"error": str(error)}}, seconds
-        found: dict[Output, dict[str, Any]] = {}
-        for output in outputs:
-            alone, more = _evaluate(process, [output], grid, shard)
-            found |= alone
-            seconds += more
-        return found, seconds
+            return {outputs[0]: {"error": str(error)}}
+        return {o: answer for output in outputs for o, answer in _evaluate(process, [output], grid, shard).items()}
+    return {o: {**answer, "reference": s} for o, answer, s in zip(outputs, found, asked.header["reference"], strict=True)}
 
 
 def answers(message: wire.Message) -> list[dict[str, Any]]:

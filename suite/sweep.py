@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ class State:
 
     @classmethod
     def resume(cls, directory: Path) -> State:
-        """The latest one, finished or not; a last line that was cut off is dropped from the file."""
+        """The latest one, finished or not, without its shards that ended in an error. A last line that was cut off is dropped."""
         files = sorted((directory / "sweeps").glob("*.jsonl"))
         if not files:
             raise SweepError(f"--resume: there is no sweep under {directory / 'sweeps'}")
@@ -116,7 +117,8 @@ class State:
             plan = lines[0]
             outputs = [Output.from_json(o) for o in plan["outputs"]]
             part = tuple(plan["part"]) if plan.get("part") else None
-            done = {(line["group"], line["shard"]): line for line in lines[1:]}
+            finished = (line for line in lines[1:] if not any("error" in o for o in line["outputs"]))
+            done = {(line["group"], line["shard"]): line for line in finished}
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise SweepError(f"--resume: {path} is not a sweep's file: {error}") from error
         if plan["machine"] != machine.facts():
@@ -204,7 +206,7 @@ def write(state: State, directory: Path, command: list[str], complete: bool) -> 
         if environment not in environments:
             writer.environment(environment, case.backend, facts)
             environments[environment] = facts
-        made.append(verdicts.record(output, answers, sum(line["reference"] for line in lines), facts, environment, known))
+        made.append(verdicts.record(output, answers, facts, environment, known))
         writer.record(made[-1])
     if complete:
         writer.end(exit_code(made), finished)
@@ -348,10 +350,12 @@ def _report(path: Path, counts: Mapping[str, int], directory: Path, out: TextIO)
 def _sweep(state: State, options: argparse.Namespace, directory: Path, command: list[str], out: TextIO) -> int:
     print(f"{len(state.outputs)} outputs; shards are kept in {state.path}", file=out)
     interrupted = False
+    begin, before = time.monotonic(), len(state.done)
     try:
         run(state, options.dask, options.jobs)
     except KeyboardInterrupt:
         interrupted = True
+    print(f"{len(state.done) - before} shards in {(time.monotonic() - begin) / 60:.1f} minutes", file=out)
     path, made, environments = write(state, directory, command, not interrupted)
     if options.write_elementary:
         print(f"{elementary.PATH}: {elementary.write(made, environments)} figures changed", file=out)
@@ -366,12 +370,20 @@ def _sweep(state: State, options: argparse.Namespace, directory: Path, command: 
 def _costs(made: list[Record]) -> Iterator[str]:
     """Nanoseconds an input that each backend's sweep has cost, beside the bare evaluation of the same inputs in the same chunks."""
     for backend in dict.fromkeys(r.case.backend for r in made):
-        mine = [r.extra for r in made if r.case.backend == backend and "seconds" in r.extra]
-        inputs = sum(e["inputs"] + e["NaN expected"] for e in mine) or 1
-        bare, comparing = (1e9 * sum(e["seconds"][k] for e in mine) / inputs for k in ("evaluating", "comparing"))
-        reference = 1e9 * max((e["seconds"]["reference"] for e in mine), default=0.0) / inputs
-        times = f"evaluating {bare:.2f} ns an input, comparing {comparing:.2f}, reference {reference:.2f}"
-        yield f"{backend}: {times}: {(bare + comparing + reference) / max(bare, 1e-9):.2f} times the bare evaluation"
+        mine = [r for r in made if r.case.backend == backend and "seconds" in r.extra]
+        inputs = sum(r.extra["inputs"] + r.extra["NaN expected"] for r in mine)
+        if inputs:
+            spent = {name: sum(r.extra["seconds"][name] for r in mine) for name in mine[0].extra["seconds"]}
+            times = ", ".join(f"{name} {1e9 * seconds / inputs:.2f}" for name, seconds in spent.items())
+            most = max(mine, key=lambda r: _ratio(r.extra["seconds"]))
+            yield (
+                f"{backend}: nanoseconds an input: {times}: {_ratio(spent):.2f} times the bare evaluation, "
+                f"at most {_ratio(most.extra['seconds']):.2f} times ({most.case.id}, {most.check.removeprefix('sweep ')})"
+            )
+
+
+def _ratio(seconds: Mapping[str, float]) -> float:
+    return sum(seconds.values()) / max(seconds["evaluating"], 1e-9)
 
 
 if __name__ == "__main__":

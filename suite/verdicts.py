@@ -33,17 +33,15 @@ BUCKETS = 1024
 Facts = Mapping[str, str]
 
 
-def record(
-    output: Output, answers: list[dict[str, Any]], reference: float, facts: Facts, environment: str, known: tuple[Limitation, ...]
-) -> Record:
-    """The record of an output whose shards have all been computed; ``reference`` are the seconds of the correctly rounded results."""
+def record(output: Output, answers: list[dict[str, Any]], facts: Facts, environment: str, known: tuple[Limitation, ...]) -> Record:
+    """The record of an output whose shards have all been computed."""
     fields: dict[str, Any] = {"case": output.case, "check": f"sweep {output.what}", "family": "sweep", "metric": METRIC}
     if error := next((a["error"] for a in answers if "error" in a), ""):
         return Record(**fields, status="error", message=error, environment=environment)
     total = Total(FORMATS[output.case.dtype], answers)
     points = _Points(output, total)
     judged = points.judge(facts, known)
-    seconds = {name: sum(a[name] for a in answers) for name in ("evaluating", "comparing")}
+    seconds = {name: sum(a.get(name, 0.0) for a in answers) for name in ("evaluating", "comparing", "reference")}
     counts = total.counts
     judged_results = max(1, counts["judged"])
     extra = {
@@ -53,7 +51,7 @@ def record(
         "firsts": {what: points.hexadecimal(n) for what in counts if (n := total.first(what)) is not None},
         "frontier": [points.hexadecimal(n) for n in total.frontier],
         "true zero": [points.hexadecimal(n) for n in output.reference.frontier(0)],
-        "digest": total.digest, "profile": points.profile(), "seconds": {**seconds, "reference": reference}, **judged.extra,
+        "digest": total.digest, "profile": points.profile(), "seconds": seconds, **judged.extra,
     }  # fmt: skip
     worst = {"x": points.hexadecimal(total.at[0])} if total.at else {}
     return Record(

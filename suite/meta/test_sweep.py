@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from suite.meta.test_options import ROOT, USAGE_ERROR
+from suite.sweep import State, parser, planned
 
 FIRST, LAST = 124, 148
 SWEEP = ("--backend", "numpy", "--operation", "sigmoid", "--shards", f"{FIRST}:{LAST}")
@@ -109,6 +110,16 @@ def test_killed_twice_and_resumed_it_ends_in_the_same_digest(tmp_path: Path, und
     (record,) = records(tmp_path)
     assert record["extra"]["digest"] == undisturbed
     assert shards_done(tmp_path) == LAST - FIRST
+
+
+def test_a_shard_that_ended_in_an_error_is_tried_again(tmp_path: Path) -> None:
+    """The others are not."""
+    state = State.begin(tmp_path, planned(parser().parse_args(SWEEP)), (FIRST, LAST))
+    failed, done, *_ = state.tasks()
+    state.keep(failed, {"outputs": [{"error": "RuntimeError: once"}], "facts": {}})
+    state.keep(done, {"outputs": [{"digest": ""}], "facts": {}})
+    left = [task["shard"] for task in State.resume(tmp_path).tasks()]
+    assert left == [failed["shard"], *range(FIRST + 2, LAST)]
 
 
 def test_interrupted_it_keeps_what_it_has_and_says_so(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def swept(output: Output, **planted: int) -> Record:
             got[inputs(HALF, start, grid.chunk) == int(name[1:], 16)] = pattern
         tally.add(start, got, expected)
         kept.append(got)
-    result: dict[str, Any] = {**tally.result(), "evaluating": 1.0, "comparing": 0.5}
+    result: dict[str, Any] = {**tally.result(), "evaluating": 1.0, "comparing": 0.5, "reference": 0.25}
     (answer,) = answers(({"outputs": [result]}, {"results 0": np.concatenate(kept)}))
-    return verdicts.record(output, [answer], 0.25, {}, "somewhere", (ENTRY,))
+    return verdicts.record(output, [answer], {}, "somewhere", (ENTRY,))
 
 
 @pytest.mark.parametrize("output", [SIGMOID, SLOPE])
@@ -77,7 +77,7 @@ def test_a_premature_zero_fails_a_gradient() -> None:
 
 def test_an_error_is_the_record() -> None:
     """Of the framework, in its own words."""
-    record = verdicts.record(SIGMOID, [{"error": "no such kernel"}], 0.0, {}, "somewhere", ())
+    record = verdicts.record(SIGMOID, [{"error": "no such kernel"}], {}, "somewhere", ())
     assert (record.status, record.message) == ("error", "no such kernel")
 
 

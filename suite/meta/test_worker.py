@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,20 @@ import numpy as np
 import pytest
 
 from suite import wire
+from suite.backends import backends
+from suite.floats import FORMATS
 from suite.inputs import Batch, Form
 from suite.model import Case
 from suite.processes import URGENT, Absent, Process, Processes, Request, WorkerError
 from suite.session import PROFILES, Session
+from suite.shards import Grid, Output, request
+from suite.worker import Worker
 
 SOFTMAX = {
     "operation": "softmax", "implementation": "scipy.special.softmax", "mode": "eager", "dtype": "float32", "arrays": ["x"],
     "positional": 1, "options": {}, "gradient": [], "blocks": 1,
 }  # fmt: skip
+ELEMENTWISE = [("sigmoid", "scipy.special.expit"), ("exp", "numpy.exp")]
 ROWS = {"x": np.array([[[0.0, 1.0, 2.0], [3.0, 3.0, 3.0]]])}
 
 
@@ -207,3 +213,22 @@ def test_a_device_that_is_not_there_is_absent() -> None:
     with pytest.raises(Absent, match="NumPy has no gpu"):
         processes.describe("numpy")
     processes.close()
+
+
+def test_an_output_that_raises_leaves_the_others_of_its_sweep_alone() -> None:
+    """It is answered by its error."""
+    worker = Worker(backends()["numpy"], "cpu")
+    outputs = [Output(Case(operation, "numpy", name, "eager", "float16")) for operation, name in ELEMENTWISE]
+    key = ELEMENTWISE[0]
+    worker.implementations[key] = replace(worker.implementations[key], function=lambda _: 1 / 0)
+    asked = request(outputs, Grid.of(FORMATS["float16"], 1), 0)
+    answer, kept = worker.sweep(dict(asked.header), asked.arrays)
+    assert answer["outputs"][0] == {"error": "ZeroDivisionError: division by zero"}
+    assert sum(answer["outputs"][1]["histogram"]) == answer["outputs"][1]["counts"]["judged"]
+    assert list(kept) == ["results 1"]
+
+
+def test_filled_tensors_keep_integers_apart() -> None:
+    """1 and 1.0 are equal, as keys of a cache too."""
+    worker = Worker(backends()["numpy"], "cpu")
+    assert [worker.filled("float32", (2,), one).dtype for one in (1.0, 1, 1.0)] == [np.float32, np.int32, np.float32]
