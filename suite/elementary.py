@@ -7,6 +7,7 @@ rewritten only when asked for: ``python -m suite.sweep --operation exp,expm1,log
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -19,14 +20,15 @@ from suite.operations.bounds import ELEMENTARY, Rounding
 PATH = Path(__file__).resolve().parent.parent / "fixtures" / "elementary.json"
 
 
-def rounding(case: Case, flushes: bool) -> Rounding:
-    """The arithmetic that a case runs in, with the measured errors of its backend, mode and dtype if there are any."""
+def rounding(case: Case, facts: Mapping[str, str]) -> Rounding:
+    """The arithmetic that a case runs in, by the facts of its environment, with what has been measured of its elementary functions."""
+    flushes = facts.get(f"flushes {case.mode} {case.dtype}", "nothing") != "nothing"
     return Rounding(FORMATS[case.dtype], flushes, measured().get(_key(case), {}))
 
 
 @cache
 def measured() -> Mapping[str, Mapping[str, float]]:
-    """The file: by backend, mode and dtype, then by function, in units in the last place."""
+    """The file: by backend, mode, dtype and device (a CPU goes without saying), then by function, in units in the last place."""
     found: Mapping[str, Mapping[str, float]] = json.loads(PATH.read_text(encoding="utf-8"))["errors"]
     return found
 
@@ -42,8 +44,8 @@ def write(records: Iterable[Record], environment: Mapping[str, Any]) -> int:
         if case.operation not in ELEMENTARY or record.check != "sweep value" or record.status == "error":
             continue
         errors = data["errors"].setdefault(_key(case), {})
-        # Rounded up: the bound has to hold for what was measured.
-        value = round(float(record.extra["max ulp of normal results"]) + 0.005, 2)
+        # Rounded up: it has to hold for what was measured.
+        value = math.ceil(100 * record.extra["bound of normal results"]) / 100
         changed += errors.get(case.operation) != value
         errors[case.operation] = value
         data["environment"][case.backend] = dict(environment[record.environment])
@@ -54,4 +56,4 @@ def write(records: Iterable[Record], environment: Mapping[str, Any]) -> int:
 
 
 def _key(case: Case) -> str:
-    return f"{case.backend} {case.mode} {case.dtype}"
+    return " ".join((case.backend, case.mode, case.dtype, *(() if case.device == "cpu" else (case.device,))))

@@ -282,10 +282,9 @@ class Session:
             twin = replace(case, operation=name, implementation=other.name)
             return None if self.missing(twin) else self.subject(twin)
 
-        flushes = self.facts(case).get(f"flushes {case.mode} {case.dtype}", "nothing") != "nothing"
         return Subject(
             operations()[case.operation],
-            elementary.rounding(case, flushes),
+            elementary.rounding(case, self.facts(case)),
             lambda batch, gradient: self.evaluate(case, batch, gradient),
             backend.has_gradient,
             peer,

@@ -126,12 +126,15 @@ class Tally:
     at: list[int] = field(default_factory=list)
     frontier: list[int | None] = field(default_factory=lambda: [None, None])
     profile: list[list[int]] = field(default_factory=list)
+    normal: int = 0
+    relative: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._hash = hashlib.sha256()
         self._edges: list[int | None] = [None, None]
         self._direction = 0
         self._peak = [0, 0, 0]
+        self._steep, self._steepness = [0, 0, 0], 0.0
 
     def add(self, start: int, got: Patterns, expected: Expected) -> None:
         """Compares the results of a chunk."""
@@ -169,13 +172,17 @@ class Tally:
     def _keep_peak(self) -> None:
         if self._peak[0]:
             self.profile.append(self._peak)
-            self._peak = [0, 0, 0]
+        if self._steep[0] and self._steep != self._peak:
+            self.relative.append(self._steep)
+        self._peak = [0, 0, 0]
+        self._steep, self._steepness = [0, 0, 0], 0.0
 
     def result(self) -> dict[str, Any]:
         """Plain data for :class:`suite.totals.Total`."""
         return {
             "counts": self.counts, "firsts": self.firsts, "histogram": self.histogram, "worst": self.worst, "at": self.at,
-            "frontier": self.frontier, "profile": self.profile, "edges": [self._direction, *self._edges], "digest": self._hash.hexdigest(),
+            "frontier": self.frontier, "profile": self.profile, "normal": self.normal, "relative": self.relative,
+            "edges": [self._direction, *self._edges], "digest": self._hash.hexdigest(),
         }  # fmt: skip
 
     def _quiet(self, got: Patterns) -> Patterns:
@@ -212,13 +219,16 @@ class Tally:
             self._errors(start, places, distance[wrong], computed[places], exact[places], weight)
 
     def _plain(self, start: int, got: Patterns, wanted: Patterns, weight: int) -> bool:
-        """Compares a block of normal numbers of one sign in a few passes over integers as wide as the format; False for any other."""
+        """Compares a block of numbers of one sign, none below twice the smallest normal one, in a few passes over the format's integers.
+
+        False for any other block.
+        """
         sign, mask = self.fmt.sign_pattern, self.fmt.sign_pattern - 1
         low, high, least, most = int(got.min()), int(got.max()), int(wanted.min()), int(wanted.max())
         # The least and the largest pattern have the same sign only if all have.
         if ((low ^ high) | (least ^ most) | (low ^ least)) & sign:
             return False
-        if min(low & mask, least & mask) < self.fmt.tiny_pattern or max(high & mask, most & mask) >= self.fmt.infinity_ordinal:
+        if min(low & mask, least & mask) < 2 * self.fmt.tiny_pattern or max(high & mask, most & mask) >= self.fmt.infinity_ordinal:
             return False
         ends = (-(high & mask), -(low & mask)) if low & sign else (low, high)
         if ends[0] < self.law.range[0] or ends[1] > self.law.range[1]:
@@ -235,7 +245,27 @@ class Tally:
         if top > self._peak[0] or top >= self.worst:
             places = np.flatnonzero(distance == top)[:KEPT]
             self._worst(start, places, distance[places].astype(np.int64), ordinals(self.fmt, got[places]))
+        if self._steeper(top):
+            # Significands lie between 1 and 2, so that nothing less than half as far off is relatively worse.
+            places = np.flatnonzero(distance >= (top + 1) // 2)
+            self._normals(start, places, distance[places].astype(np.int64), *(ordinals(self.fmt, p[places]) for p in (got, wanted)))
         return True
+
+    def _steeper(self, distance: int) -> bool:
+        """Keeps the largest distance of normal results; whether one so far off may be relatively the worst of its chunk."""
+        self.normal = max(self.normal, distance)
+        return distance > self._steepness * self.fmt.tiny_pattern
+
+    def _normals(
+        self, start: int, places: NDArray[np.int64], distance: NDArray[np.int64], got: NDArray[np.int64], exact: NDArray[np.int64]
+    ) -> None:
+        """Looks for the relatively worst of results whose exact values are at least twice the smallest normal number."""
+        one = self.fmt.tiny_pattern
+        steepness = distance / (np.abs(exact) & (one - 1) | one)
+        first = int(steepness.argmax())
+        if steepness[first] > self._steepness:
+            self._steepness = float(steepness[first])
+            self._steep = [int(distance[first]), start + int(places[first]), int(got[first])]
 
     def _distances(self, distance: NDArray[Any], weight: int) -> None:
         """Histogram and sum of distances."""
@@ -269,6 +299,10 @@ class Tally:
         if len(places):
             self._distances(distance, weight)
             self._worst(start, places, distance, got)
+        exact = exact[~lost]
+        normal = np.flatnonzero((np.abs(exact) >= 2 * tiny) & (np.abs(exact) < infinity) & (got != 0))
+        if len(normal) and self._steeper(int(distance[normal].max())):
+            self._normals(start, places[normal], distance[normal], got[normal], exact[normal])
 
     def _worst(self, start: int, places: NDArray[np.int64], distance: NDArray[np.int64], got: NDArray[np.int64]) -> None:
         top = int(distance.max())

@@ -61,6 +61,16 @@ class Total:
         return (min(sides[0], default=None), min(sides[1], default=None))
 
     @property
+    def normal(self) -> int:
+        """The largest distance of a result that is not zero and whose exact value is at least twice the smallest normal number."""
+        return max(int(s["normal"]) for s in self.shards)
+
+    @property
+    def relative(self) -> list[list[int]]:
+        """(distance, input, computed ordinal) of every chunk's relatively worst such result, where that is not its worst one."""
+        return [entry for s in self.shards for entry in s["relative"]]
+
+    @property
     def profile(self) -> list[list[int]]:
         """(distance, input, computed ordinal) of every chunk's worst result."""
         return [entry for s in self.shards for entry in s["profile"]]

@@ -65,7 +65,7 @@ class _Points:
     def __init__(self, output: Output, total: Total) -> None:
         self._output, self._total = output, total
         self._fmt = FORMATS[output.case.dtype]
-        self._distance, self._number, got = np.array(total.profile, dtype=np.int64).reshape(-1, 3).T
+        self._distance, self._number, got = np.array(total.profile + total.relative, dtype=np.int64).reshape(-1, 3).T
         self._got = from_ordinal(self._fmt, got)
         self._all = [shards.kept_results(s["results"]) for s in total.shards if "results" in s]
 
@@ -77,7 +77,11 @@ class _Points:
         return numbers[0] if len(numbers) == 1 else numbers
 
     def exact_worst(self) -> dict[str, float]:
-        """The largest error in units in the last place of the exact result: of the results furthest off, and of all that are normal."""
+        """The largest error in units in the last place of the exact result: of the results furthest off, and of normal ones.
+
+        Where not all results are kept, that is the largest at the points judged; but the distance from the correctly rounded result,
+        which is half a unit off at most, bounds the relative error of every normal one: so many times 2u.
+        """
         number, got = self._judged_points()
         exact = everywhere(self._output.reference)[number] if self._all else self._output.reference.exact(number)
         with np.errstate(all="ignore"):
@@ -85,10 +89,9 @@ class _Points:
         finite = np.isfinite(errors)
         furthest = finite & np.isin(number, self._number[self._distance == self._total.worst])
         normal = finite & (np.abs(exact.high) >= 2.0 * self._fmt.tiny) & (got != 0)
-        return {
-            name: float(np.max(errors[chosen], initial=0.0))
-            for name, chosen in (("max ulp", furthest), ("max ulp of normal results", normal))
-        }
+        largest, of_normal = (float(np.max(errors[chosen], initial=0.0)) for chosen in (furthest, normal))
+        bound = of_normal if self._all else self._total.normal + 0.5
+        return {"max ulp": largest, "max ulp of normal results": of_normal, "bound of normal results": bound}
 
     def profile(self) -> list[list[Any]]:
         """(bucket, largest distance, its input) over at most so many buckets of inputs in the order of their numbers."""
@@ -160,11 +163,10 @@ class _Points:
         numbers, got = self._judged_points()
         moving = self._output.reference.numbers(numbers)
         kept = np.flatnonzero(np.logical_and.reduce([np.isfinite(m) for m in moving]) & ~self._output.reference.unjudged(moving))
-        flushes = facts.get(f"flushes {case.mode} {case.dtype}", "nothing") != "nothing"
         arrays = self._output.arrays([m[kept] for m in moving])
         results = {n: self._results(n, got[kept], arrays) for n in ("value", *(f"d {n}" for n in operation.differentiable))}
         truth = self._truth(numbers[kept], arrays)
-        subject = Subject(operation, elementary.rounding(case, flushes), lambda *_: results, truth=lambda *_: truth)
+        subject = Subject(operation, elementary.rounding(case, facts), lambda *_: results, truth=lambda *_: truth)
         return (Batch("sweep", {n: a[None] for n, a in arrays.items()}) if len(kept) else None), subject, numbers[kept]
 
     def _judged_points(self) -> tuple[NDArray[np.int64], Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, isnan
+from math import frexp, inf, isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,14 @@ class _Count:
         significand = self.start + i - exponent
         return self.law.single and exponent in (0, 1 << (self.fmt.bits - 1)) and significand > 0
 
+    def normal(self, i: int) -> bool:
+        """Whether the exact value is a number of at least twice the smallest normal one, and the result not zero."""
+        return bool(2 * self.fmt.tiny <= abs(self.wanted[i]) < inf and self.got[i] != 0)
+
+    def significand(self, i: int) -> int:
+        """That of the exact value, as an integer."""
+        return int(frexp(abs(self.wanted[i]))[0] * 2**self.fmt.precision)
+
     def falls(self, i: int) -> bool:
         """Whether this result and the one before it, which both are to be judged, go the wrong way."""
         numbers = self.got[i - 1], self.got[i], self.wanted[i - 1], self.wanted[i]
@@ -101,12 +109,20 @@ class _Count:
         worst = max((d for d, _ in self.off), default=0)
         groups: dict[int, list[tuple[int, int]]] = {}
         for distance, i in self.off:
-            groups.setdefault(i // self.group, []).append((distance, -i))
-        peaks = [max(members) for members in groups.values()]
+            groups.setdefault(i // self.group, []).append((distance, i))
+        peaks, relative = [], []
+        for members in groups.values():
+            # The first of the largest, both times.
+            peaks.append(max(members, key=lambda m: m[0]))
+            normal = [m for m in members if self.normal(m[1])]
+            steep = max(normal, key=lambda m: m[0] / self.significand(m[1]), default=peaks[-1])
+            relative += [steep] if steep != peaks[-1] else []
         return {
             "counts": self.counts, "firsts": self.firsts, "histogram": self.histogram, "worst": worst,
             "at": [self.start + i for d, i in self.off if d == worst][:KEPT], "frontier": self.frontier,
-            "profile": [[d, self.start - i, self.places[-i]] for d, i in peaks],
+            "profile": [[d, self.start + i, self.places[i]] for d, i in peaks],
+            "normal": max((d for d, i in self.off if self.normal(i)), default=0),
+            "relative": [[d, self.start + i, self.places[i]] for d, i in relative],
         }  # fmt: skip
 
 
