@@ -82,6 +82,23 @@ def test_an_error_is_the_record() -> None:
     assert (record.status, record.message) == ("error", "no such kernel")
 
 
+def test_of_a_chunk_the_relatively_worst_is_judged_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Around σ = 1/4: above it a unit is twice as much of the bound as below, and four there are worse than five here."""
+    monkeypatch.setattr(elementary, "measured", dict)
+    output = replace(SIGMOID, case=replace(SIGMOID.case, dtype="float32"))
+    start, size, quarter = 0xBF800000, 1 << 20, 0x3E800000
+    expected = output.reference.expected(start, size)
+    got = expected.patterns(FORMATS["float32"], start, size).copy()
+    above, below = np.flatnonzero(got > quarter + 9)[-1], np.flatnonzero(got < quarter - 9)[0]
+    got[[above, below]] += np.array([4, 5], dtype=np.uint32)
+    tally = Tally(FORMATS["float32"], output.reference.law())
+    tally.add(start, got, expected)
+    record = verdicts.record(output, [{**tally.result(), "evaluating": 1.0, "comparing": 0.5}], {}, "somewhere", ())
+    (x,) = output.reference.numbers(np.array([start + above]))
+    assert (record.status, record.value, record.extra["bound of normal results"]) == ("fail", 5.0, 5.5)
+    assert f"does not hold at {float(x[0]).hex()}" in record.message
+
+
 def test_measured_errors_are_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounded up; functions that have not been swept keep the published limit, and so do other modes."""
     monkeypatch.setattr(elementary, "PATH", tmp_path / "elementary.json")
