@@ -170,7 +170,8 @@ def to_patterns(fmt: Format, values: ArrayLike) -> NDArray[Any]:
         real, integer = _BITS[fmt.bits]
         with np.errstate(over="ignore", under="ignore"):
             patterns = values.astype(real).view(integer)
-    return np.where(np.isnan(values), pattern_type(fmt)(fmt.nan_pattern), patterns)
+    missing = np.isnan(values)
+    return np.where(missing, pattern_type(fmt)(fmt.nan_pattern), patterns) if missing.any() else np.asarray(patterns)
 
 
 def is_representable(fmt: Format, values: ArrayLike) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from suite import oracle
 from suite.floats import Floats, Format, from_patterns, pattern_type, round_to, to_patterns
 from suite.model import Curve, Slice
 from suite.oracle import Exact
-from suite.tally import BLOCK, CONSTANT, DENSE, LINE, Expected, Law, inputs
+from suite.tally import BLOCK, CONSTANT, DENSE, LINE, Expected, Law, digest_of_line, inputs
 
 ERROR = 2.0**-46
 """Largest relative error of a curve's ``compute`` where its result is not below :data:`UNDERFLOW`."""
@@ -73,7 +73,8 @@ class Reference:
         if self._plain(start, count):
             line = self.curve.straight[1 - side]
             if line and float(from_patterns(self.fmt, inputs(self.fmt, first, 1))[0]) >= line[0] and first + count <= infinity:
-                return Expected(LINE, 0 if line[1] > 0 else sign)
+                flip = 0 if line[1] > 0 else sign
+                return Expected(LINE, flip, digest=digest_of_line(self.fmt, start, count, flip))
             if self.curve.trend[1 - side] and first + count <= infinity:
                 ends = self._dense(start, 1)[0], self._dense(start + count - 1, 1)[0]
                 if ends[0] == ends[1]:
@@ -122,12 +123,14 @@ class Reference:
     def _rounded(self, numbers: tuple[Floats, ...]) -> Patterns:
         """Correctly rounded results, ambiguous ones by Arb."""
         with np.errstate(all="ignore"):
-            y = np.asarray(self.curve.compute(*numbers)) + 0.0  # no −0, which would not be the lower end of anything
-            size = np.abs(y)
+            y = np.asarray(self.curve.compute(*numbers)) + 0.0  # no −0, which would not be an end of anything
+            error = ERROR + 2.0**-51  # the second term is for what the next lines round off
             if self.curve.cancels:
-                size = size + np.maximum(np.abs(numbers[0]), np.abs(numbers[1]))
-            margin = np.where(np.isfinite(size), size * ERROR, 0.0)
-            low, high = to_patterns(self.fmt, y - margin), to_patterns(self.fmt, y + margin)
+                size = np.abs(y) + np.maximum(np.abs(numbers[0]), np.abs(numbers[1]))
+                margin = np.where(np.isfinite(size), size * error, 0.0)
+                low, high = to_patterns(self.fmt, y - margin), to_patterns(self.fmt, y + margin)
+            else:
+                low, high = to_patterns(self.fmt, y * (1.0 - error)), to_patterns(self.fmt, y * (1.0 + error))
         todo = np.flatnonzero(low != high)
         if len(todo):
             exact = self._arb(tuple(n[todo] for n in numbers))

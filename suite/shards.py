@@ -158,13 +158,14 @@ def _packed_whole(reference: Reference, grid: Grid) -> dict[str, NDArray[Any]]:
 
 
 def packed(reference: Reference, start: int, grid: Grid) -> dict[str, NDArray[Any]]:
-    """The expected results of a shard's chunks as arrays: kinds, patterns, and the dense ones stacked."""
+    """The expected results of a shard's chunks as arrays: kinds, patterns, digests of lines, and the dense ones stacked."""
     found = list(chunks(reference, start, start + grid.shard, grid.chunk))
     kind = pattern_type(reference.fmt)
     dense = [e.dense for e in found if e.kind == DENSE]
     return {
         "kinds": np.array([e.kind for e in found], dtype=np.uint8),
         "patterns": np.array([e.pattern for e in found], dtype=np.uint32),
+        "digests": np.frombuffer(b"".join(e.digest for e in found), dtype=np.uint8).reshape(len(found), -1),
         "dense": np.stack(dense) if dense else np.zeros((0, grid.chunk), dtype=kind),  # type: ignore[arg-type]
     }
 

@@ -21,6 +21,9 @@ Patterns = NDArray[Any]
 CONSTANT, LINE, DENSE = 0, 1, 2
 """What is expected of a chunk: one result for all its inputs, the inputs themselves (perhaps negated), or one for each."""
 
+UNKNOWN = bytes(hashlib.sha256().digest_size)
+"""In place of a digest."""
+
 BLOCK = 1 << 16
 """Results that are compared at a time; small enough for a core's own cache."""
 
@@ -44,11 +47,12 @@ FIRSTS = ("descents", "outside", "non-finite", "NaN lost")
 
 @dataclass(frozen=True)
 class Expected:
-    """The correctly rounded results of a chunk; ``pattern`` is the constant, or the line's sign bit."""
+    """The correctly rounded results of a chunk; ``pattern`` is the constant, or the line's sign bit; ``digest`` a line's, if known."""
 
     kind: int
     pattern: int = 0
     dense: Patterns | None = None
+    digest: bytes = UNKNOWN
 
     def patterns(self, fmt: Format, start: int, count: int) -> Patterns:
         """All of them. A line's inputs are numbered by their own patterns."""
@@ -74,8 +78,9 @@ def _line(fmt: Format, start: int, count: int, sign: int) -> Patterns:
     return np.asarray(inputs(fmt, start, count) ^ pattern_type(fmt)(sign))
 
 
-@lru_cache(maxsize=16)
-def _digest_of_line(fmt: Format, start: int, count: int, sign: int) -> bytes:
+@lru_cache(maxsize=1 << 13)
+def digest_of_line(fmt: Format, start: int, count: int, sign: int) -> bytes:
+    """That of a chunk whose results are the inputs; kept for all chunks, since some functions take less time than the hash."""
     return _sha256(_line(fmt, start, count, sign))
 
 
@@ -146,7 +151,8 @@ class Tally:
             else:
                 self._blocks(start, np.repeat(got, count), expected)
         elif expected.kind == LINE and np.array_equal(got, expected.patterns(self.fmt, start, len(got))):
-            self._hash.update(_digest_of_line(self.fmt, start, len(got), expected.pattern))
+            known = expected.digest != UNKNOWN
+            self._hash.update(expected.digest if known else digest_of_line(self.fmt, start, len(got), expected.pattern))
             self._all_right(start, got)
         else:
             got = self._quiet(got)
@@ -187,10 +193,11 @@ class Tally:
 
     def _quiet(self, got: Patterns) -> Patterns:
         """NaN of any sign and payload becomes one NaN: which one comes out says nothing about quality."""
-        infinity = self.fmt.infinity_ordinal
-        magnitude = got & pattern_type(self.fmt)(self.fmt.sign_pattern - 1)
-        if int(magnitude.max()) <= infinity:
+        infinity, sign = self.fmt.infinity_ordinal, self.fmt.sign_pattern
+        low, high = int(got.min()), int(got.max())
+        if high <= infinity or (low >= sign and high <= sign | infinity):
             return got
+        magnitude = got & pattern_type(self.fmt)(sign - 1)
         return np.where(magnitude > infinity, pattern_type(self.fmt)(self.fmt.nan_pattern), got)
 
     def _one_for_all(self, start: int, got: Patterns) -> bool:
@@ -198,7 +205,7 @@ class Tally:
         if not self.law.single:
             return False
         magnitude, tiny = start & (self.fmt.sign_pattern - 1), self.fmt.tiny_pattern
-        return (magnitude >= tiny or 0 < magnitude <= tiny - len(got)) and bool((got == got[0]).all())
+        return (magnitude >= tiny or 0 < magnitude <= tiny - len(got)) and bool(got[0] == got[-1] and (got == got[0]).all())
 
     def _compare(self, start: int, got: Patterns, wanted: Patterns, weight: int = 1) -> None:
         if self._plain(start, got, wanted, weight):
@@ -236,20 +243,31 @@ class Tally:
         self._order_plain(start, got, bool(low & sign))
         self.counts["judged"] += weight * len(got)
         distance = np.abs((got - wanted).view(f"i{got.dtype.itemsize}"))
-        right = len(got) - int(np.count_nonzero(distance))
-        self.histogram[0] += weight * right
-        if right == len(got):
+        wrong = int(np.count_nonzero(distance))
+        self.histogram[0] += weight * (len(got) - wrong)
+        if not wrong:
             return True
-        self._distances(distance, weight)
         top = int(distance.max())
-        if top > self._peak[0] or top >= self.worst:
+        self._distances(distance, wrong, top, weight)
+        if top > self._peak[0] or top > self.worst or (top == self.worst and len(self.at) < KEPT):
             places = np.flatnonzero(distance == top)[:KEPT]
             self._worst(start, places, distance[places].astype(np.int64), ordinals(self.fmt, got[places]))
         if self._steeper(top):
-            # Significands lie between 1 and 2, so that nothing less than half as far off is relatively worse.
-            places = np.flatnonzero(distance >= (top + 1) // 2)
+            places = self._steepest(distance, wanted, top)
             self._normals(start, places, distance[places].astype(np.int64), *(ordinals(self.fmt, p[places]) for p in (got, wanted)))
         return True
+
+    def _steepest(self, distance: NDArray[Any], wanted: Patterns, top: int) -> NDArray[np.int64]:
+        """Places among which the relatively worst result of a plain block is.
+
+        Of those furthest off the one with the smallest significand; should that be large, all that may be worse with a significand of 1.
+        """
+        kind, one = pattern_type(self.fmt), self.fmt.tiny_pattern
+        # What is less far off gets a sign bit, and so is larger than any fraction.
+        fraction = (wanted & kind(one - 1)) | ((distance - top).view(kind) & kind(self.fmt.sign_pattern))
+        first = int(fraction.argmin())
+        least = -(-top * one // (one + int(fraction[first])))
+        return np.array([first]) if least == top else np.flatnonzero(distance >= least)
 
     def _steeper(self, distance: int) -> bool:
         """Keeps the largest distance of normal results; whether one so far off may be relatively the worst of its chunk."""
@@ -267,13 +285,15 @@ class Tally:
             self._steepness = float(steepness[first])
             self._steep = [int(distance[first]), start + int(places[first]), int(got[first])]
 
-    def _distances(self, distance: NDArray[Any], weight: int) -> None:
-        """Histogram and sum of distances."""
-        counted = [int(np.count_nonzero(distance == k)) for k in range(1, LARGE)]
-        for k, number in enumerate(counted, 1):
+    def _distances(self, distance: NDArray[Any], wrong: int, top: int, weight: int) -> None:
+        """Histogram and sum of distances, of which ``wrong`` are not 0, and the largest is ``top``."""
+        rest, total = wrong, 0
+        for k in range(1, LARGE):
+            number = rest if k >= top else int(np.count_nonzero(distance == k))
             self.histogram[k] += weight * number
-        self.histogram[LARGE] += weight * (int(np.count_nonzero(distance)) - sum(counted))
-        self.counts["total"] += weight * int(distance.sum(dtype=np.int64))
+            rest, total = rest - number, total + k * number
+        self.histogram[LARGE] += weight * rest
+        self.counts["total"] += weight * (int(distance.sum(dtype=np.int64)) if rest else total)
 
     def _errors(
         self,
@@ -297,7 +317,7 @@ class Tally:
         self._premature(start, places[premature], weight)
         places, distance, got = places[~lost], distance[~lost], got[~lost]
         if len(places):
-            self._distances(distance, weight)
+            self._distances(distance, len(distance), int(distance.max()), weight)
             self._worst(start, places, distance, got)
         exact = exact[~lost]
         normal = np.flatnonzero((np.abs(exact) >= 2 * tiny) & (np.abs(exact) < infinity) & (got != 0))

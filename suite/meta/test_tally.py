@@ -13,7 +13,7 @@ from suite.floats import FORMATS, Format, pattern_type
 from suite.meta.counting import count
 from suite.operations import operations
 from suite.reference import Reference, chunks
-from suite.tally import BLOCK, CONSTANT, COUNTS, DENSE, FIRSTS, KEPT, LINE, Expected, Law, Tally, inputs
+from suite.tally import BLOCK, CONSTANT, COUNTS, DENSE, FIRSTS, KEPT, LINE, UNKNOWN, Expected, Law, Tally, inputs
 from suite.totals import Total
 
 Patterns = NDArray[Any]
@@ -298,6 +298,21 @@ def test_a_line_is_counted_as_its_numbers(start: int, sign: int) -> None:
         line = tallied(FLOAT32, law, start, got, [Expected(LINE, sign)] * 3, CHUNK)
         assert line == tallied(FLOAT32, law, start, got, dense, CHUNK)
         assert line["counts"]["descents"] == (place is not None and (place > 0) + 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "piece", "start"),
+    [("relu", 0, 0x3F000000), ("log_sigmoid", 0, 0xC3800000), ("binary_cross_entropy_with_logits", 1, 0xC3800000)],
+)
+def test_a_reference_knows_the_digest_of_its_lines(name: str, piece: int, start: int) -> None:
+    """That of the numbers, be they the inputs or the negated ones."""
+    found = of(name, 0, piece, "float32")
+    lines = list(chunks(found, start, start + 2 * CHUNK, CHUNK))
+    right = np.concatenate([e.patterns(FLOAT32, start + k * CHUNK, CHUNK) for k, e in enumerate(lines)])
+    dense = [Expected(DENSE, dense=right[:CHUNK]), Expected(DENSE, dense=right[CHUNK:])]
+    assert [e.kind for e in lines] == [LINE, LINE]
+    assert UNKNOWN not in {e.digest for e in lines}
+    assert tallied(FLOAT32, found.law(), start, right, lines, CHUNK) == tallied(FLOAT32, found.law(), start, right, dense, CHUNK)
 
 
 # Digests
