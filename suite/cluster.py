@@ -1,20 +1,26 @@
 """Runs the shards of a sweep on a Dask cluster: one of this machine's own, or one at an address.
 
-A worker that dies takes its shard with it, and the shard is computed again elsewhere. Results do not depend on who computed them.
+A worker that dies takes its shard with it, and the shard is computed again elsewhere. On CPUs of one kind, with the same releases, results
+do not depend on who computed them; what differs there ends the sweep (:mod:`suite.ledger`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from suite import shards
 
 RETRIES = 5
 """How often a shard is tried again whose worker has died."""
+
+PATIENCE = 60
+"""Seconds to wait for a scheduler's first worker."""
 
 AHEAD = 2
 """Shards that are handed out for each worker, so that none waits for the next one."""
@@ -47,10 +53,15 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if address:
             try:
-                with Client(address, timeout="20s") as client:
-                    yield client
+                client = Client(address, timeout="20s")
             except (OSError, ValueError) as error:
                 raise ClusterError(f"--dask: no scheduler answers at {address}: {error}") from error
+            with client:
+                try:
+                    client.wait_for_workers(1, timeout=PATIENCE)
+                except TimeoutError as error:
+                    raise ClusterError(f"--dask: the scheduler at {address} has no worker after {PATIENCE} s") from error
+                yield client
             return
         options = {
             "processes": True,
@@ -64,33 +75,40 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
 
 
 def results(client: Any, tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
-    """(task, result) as they finish; the tasks are begun in their order."""
+    """(task, result) as they finish; the tasks are begun in their order.
+
+    Raises:
+        ClusterError: workers died over a shard again and again, or it failed for a reason that is not the framework's.
+    """
     from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
     waiting = iter(enumerate(tasks))
     running: dict[Any, Mapping[str, Any]] = {}
+    finished = as_completed()
+    # A scheduler takes two tasks of one key for the same, whoever has sent them.
+    mine = uuid.uuid4().hex
 
-    def hand_out() -> Any:
-        number, task = next(waiting, (0, None))
-        if task is None:
-            return None
-        future = client.submit(shards.run, task, key=f"{task['group']} shard {task['shard']}", priority=-number, pure=False)
-        running[future] = task
-        return future
+    def hand_out() -> None:
+        wanted = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        for number, task in islice(waiting, max(0, wanted - len(running))):
+            key = f"{task['group']} shard {task['shard']} {mine}"
+            future = client.submit(shards.run, task, key=key, priority=-number, pure=False)
+            running[future] = task
+            finished.add(future)
 
-    wide = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-    finished = as_completed([f for f in (hand_out() for _ in range(min(wide, len(tasks)))) if f is not None])
+    hand_out()
     for future in finished:
         task = running.pop(future)
+        named = f"shard {task['shard']} of {task['group']}"
         try:
             result = future.result()
         except KilledWorker as error:
-            raise ClusterError(f"shard {task['shard']} of {task['group']}: {RETRIES} workers died over it") from error
+            raise ClusterError(f"{named}: its workers died over it again and again") from error
+        except Exception as error:
+            raise ClusterError(f"{named}: {type(error).__name__}: {error}") from error
         future.release()
-        another = hand_out()
-        if another is not None:
-            finished.add(another)
+        hand_out()
         yield task, result
 
 

@@ -38,17 +38,20 @@ def write(records: Iterable[Record], environment: Mapping[str, Any]) -> int:
     data: dict[str, Any] = {"unit": "ulp", "environment": {}, "errors": {}}
     if PATH.exists():
         data = json.loads(PATH.read_text(encoding="utf-8"))
-    changed = 0
+    found: dict[tuple[str, str], float] = {}
     for record in records:
         case = record.case
         if case.operation not in ELEMENTARY or record.check != "sweep value" or record.status == "error":
             continue
-        errors = data["errors"].setdefault(_key(case), {})
-        # Rounded up: it has to hold for what was measured.
+        # Rounded up: it has to hold for what was measured. Of several APIs the worst: who composes them may take any.
         value = math.ceil(100 * record.extra["bound of normal results"]) / 100
-        changed += errors.get(case.operation) != value
-        errors[case.operation] = value
+        found[_key(case), case.operation] = max(value, found.get((_key(case), case.operation), 0.0))
         data["environment"][case.backend] = dict(environment[record.environment])
+    changed = 0
+    for (key, operation), value in found.items():
+        errors = data["errors"].setdefault(key, {})
+        changed += errors.get(operation) != value
+        errors[operation] = value
     for errors in data["errors"].values():
         errors.update(sorted(errors.items()))
     PATH.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

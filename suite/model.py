@@ -51,7 +51,7 @@ class Curve:
     ``compute`` takes float64 arrays, NaN and infinities among them, and errs by at most ``suite.reference.ERROR`` relative to the
     result; ``ball`` is the same function in ball arithmetic, for finite arguments inside the domain. ``trend`` has the sign of the slope
     left and right of 0 (0: it changes, or is not known), ``range`` the closed interval of the values, ``straight`` the asymptotes
-    left and right that leave nothing to compute. Where the sum of two numbers ``cancels``, the error is relative to their size.
+    left and right that leave nothing to compute. Where a sum with the larger of two numbers ``cancels``, the error is relative to both.
     """
 
     compute: Callable[..., Array]

@@ -49,9 +49,9 @@ class Search:
     output: Output
     evaluate: Evaluate
     seen: int = 0
-    lost: int = 0
-    premature: int = 0
-    flushed: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("premature zeros", "flushed out", "non-finite"), 0))
+    firsts: dict[str, str] = field(default_factory=dict)
+    """Of each, the first that was come upon."""
     best: list[tuple[float, int]] = field(default_factory=list)
 
     def look(self, ordinals: NDArray[np.int64]) -> float:
@@ -79,9 +79,11 @@ class Search:
             exact = oracle.curve(curve, (x,))
             size = np.abs(exact.high)
             zero, lost = (got == 0) & (size > 0), ~np.isfinite(got) & (size <= FMT.max)
-            self.premature += int(np.count_nonzero(zero & (size >= FMT.tiny)))
-            self.flushed += int(np.count_nonzero(zero & (size < FMT.tiny)))
-            self.lost += int(np.count_nonzero(lost))
+            kinds = {"premature zeros": zero & (size >= FMT.tiny), "flushed out": zero & (size < FMT.tiny), "non-finite": lost}
+            for what, here in kinds.items():
+                self.counts[what] += int(np.count_nonzero(here))
+                if here.any():
+                    self.firsts.setdefault(what, hexadecimal(float(x[here][0])))
             errors = np.full(judged.shape, -1.0)
             errors[judged] = np.where(zero | ~np.isfinite(got), -1.0, np.abs((got - exact.high) - exact.low) / ulp(FMT, exact.high))
         return errors
@@ -106,13 +108,14 @@ class Search:
                 self.look(center + around * step)
 
     def record(self, seed: int, environment: str) -> Record:
-        """What has been found."""
+        """What has been found; no error at all where no result was a number other than zero."""
         worst, at = max(self.best)
         extra = {"slice": self.output.slice.label, "order": self.output.order, "evaluations": self.seen, "seed": seed}
-        extra |= {"premature zeros": self.premature, "flushed out": self.flushed, "non-finite": self.lost}
+        found = worst >= 0.0
         return Record(
-            self.output.case, f"search {self.output.what}", "search", METRIC, "grade", max(0.0, worst), extra=extra,
-            worst={"x": hexadecimal(float(from_ordinal(FMT, at)))}, environment=environment,
+            self.output.case, f"search {self.output.what}", "search", METRIC, "grade", worst if found else None,
+            worst={"x": hexadecimal(float(from_ordinal(FMT, at)))} if found else {}, environment=environment,
+            extra={**extra, **self.counts, "firsts": self.firsts},
             message="a lower bound on the largest error, found by a directed search",
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ import atexit
 import base64
 import contextlib
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,13 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import wire
+from suite import machine, wire
+from suite.expected import DENSE
 from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Case, Operation, Slice
 from suite.operations import operations
 from suite.processes import Absent, Process, Request, WorkerError
 from suite.reference import Reference, chunks
-from suite.tally import DENSE
 from suite.worker import CORE
 
 ORDERS = ("value", "gradient", "second derivative")
@@ -130,7 +131,7 @@ def request(outputs: list[Output], grid: Grid, shard: int) -> Request:
     asked = []
     for output in outputs:
         reference = output.reference
-        name = f"curve {id(reference.curve)}"
+        name = f"expected {reference.key(start, grid.shard)}"
         if name not in seconds:
             begin = time.perf_counter()
             parts = _packed_whole(reference, grid) if grid.shards == 1 else packed(reference, start, grid)
@@ -221,12 +222,23 @@ def close() -> None:
 atexit.register(close)
 
 
+_one_at_a_time = threading.Lock()
+
+
 def run(task: Mapping[str, Any]) -> dict[str, Any]:
     """Computes a shard: ``{"outputs": [...], "shard": k}`` of one backend, device and dtype.
 
+    The threads of a worker take turns: there is one framework's process.
+
     Returns:
-        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process.
+        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process,
+        and the ``cpu``.
     """
+    with _one_at_a_time:
+        return {**_computed(task), "cpu": dict(machine.cpu())}
+
+
+def _computed(task: Mapping[str, Any]) -> dict[str, Any]:
     outputs = [Output.from_json(o) for o in task["outputs"]]
     case, arity = outputs[0].case, outputs[0].slice.arity
     grid = Grid.of(FORMATS[case.dtype], arity)
@@ -254,7 +266,7 @@ def _evaluate(process: Process, outputs: list[Output], grid: Grid, shard: int) -
     asked = request(outputs, grid, shard)
     try:
         found = answers(process.submit(asked).result())
-    except WorkerError as error:
+    except (WorkerError, Absent) as error:  # absent: it has died before, and does not start any more
         if len(outputs) == 1:
             return {outputs[0]: {"error": str(error)}}
         return {o: answer for output in outputs for o, answer in _evaluate(process, [output], grid, shard).items()}

@@ -7,7 +7,6 @@ with ``--resume``. The outcome is a result file like any other, and a report.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
 import time
@@ -15,13 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
 from suite import cluster, elementary, machine, records, search, shards, verdicts
 from suite.backends import backends
 from suite.floats import FORMATS
+from suite.ledger import Ledger, SweepError
 from suite.limitations import LimitationsError
 from suite.model import Case, Operation, Record
 from suite.operations import operations
@@ -30,12 +30,10 @@ from suite.session import canonical, load_limitations
 from suite.shards import ORDERS, Output
 
 ROOT = Path(__file__).resolve().parent.parent
+INTERRUPTED, UNUSABLE = 2, 4
+"""Exit codes beside 0 and 1."""
 USUAL = ("sigmoid", "log_sigmoid", "softplus", "relu", "softmax", "binary_cross_entropy_with_logits")
 """What is swept over all of float32, and searched in float64, where no operation is asked for."""
-
-
-class SweepError(Exception):
-    """The sweep cannot begin or continue; the text names the option or the file."""
 
 
 # The plan: which outputs
@@ -49,9 +47,9 @@ def pieces(operation: Operation, pairs: bool) -> list[int]:
 def planned(options: argparse.Namespace) -> list[Output]:
     """The outputs that the options select, backend by backend."""
     found = []
-    for name, modes in options.backend.items():
+    for name, modes in (options.backend or {name: [] for name in backends()}).items():
         backend = backends()[name]
-        for dtype in (d for d in options.dtype if d in backend.dtypes):
+        for dtype in (d for d in options.dtype or ["float32"] if d in backend.dtypes):
             for implementation in backend.implementations:
                 if not _selected(options, name, implementation.operation, implementation.name, dtype) or dtype not in implementation.dtypes:
                     continue
@@ -63,7 +61,7 @@ def planned(options: argparse.Namespace) -> list[Output]:
                     for case in cases
                     for piece in pieces(operation, options.pairs)
                     for order in range(min(deepest, len(operation.slices[piece].curves)))
-                    if ORDERS[order] in options.only
+                    if not options.only or ORDERS[order] in options.only
                 ]
     return found
 
@@ -78,145 +76,65 @@ def _selected(options: argparse.Namespace, backend: str, operation: str, impleme
     return options.all_implementations or (first is not None and first.name == implementation)
 
 
-# The state: shards as they finish
-
-
-@dataclass
-class State:
-    """The file of finished shards. Its first line is the plan, every other one a shard."""
-
-    path: Path
-    run: str
-    outputs: list[Output]
-    part: tuple[int, int] | None = None
-    done: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def begin(cls, directory: Path, outputs: list[Output], part: tuple[int, int] | None) -> State:
-        """A new one."""
-        run = records.new_run_id()
-        state = cls(directory / "sweeps" / f"{run}.jsonl", run, outputs, part)
-        try:
-            state.path.parent.mkdir(parents=True, exist_ok=True)
-            plan = {"kind": "plan", "run": run, "machine": machine.facts(), "part": part, "outputs": [o.to_json() for o in outputs]}
-            state._append(plan)
-        except OSError as error:
-            raise SweepError(f"--report: cannot write under {directory}: {error.strerror or error}") from error
-        return state
-
-    @classmethod
-    def resume(cls, directory: Path) -> State:
-        """The latest one, finished or not, without its shards that ended in an error. A last line that was cut off is dropped."""
-        files = sorted((directory / "sweeps").glob("*.jsonl"))
-        if not files:
-            raise SweepError(f"--resume: there is no sweep under {directory / 'sweeps'}")
-        path = files[-1]
-        whole = _whole_lines(path)
-        try:
-            lines = [json.loads(line) for line in whole]
-            plan = lines[0]
-            outputs = [Output.from_json(o) for o in plan["outputs"]]
-            part = tuple(plan["part"]) if plan.get("part") else None
-            finished = (line for line in lines[1:] if not any("error" in o for o in line["outputs"]))
-            done = {(line["group"], line["shard"]): line for line in finished}
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise SweepError(f"--resume: {path} is not a sweep's file: {error}") from error
-        if plan["machine"] != machine.facts():
-            raise SweepError(f"--resume: {path} was begun on another machine, or with other settings; begin a new sweep")
-        return cls(path, plan["run"], outputs, part, done)
-
-    def keep(self, task: dict[str, Any], result: dict[str, Any]) -> None:
-        """Writes a finished shard."""
-        line = {"kind": "shard", "group": task["group"], "shard": task["shard"], **result}
-        self._append(line)
-        self.done[task["group"], task["shard"]] = line
-
-    def _append(self, line: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """What is still to be done; a backend that turned out to be absent is not asked again."""
-        gone = {group for (group, _), line in self.done.items() if all("absent" in o for o in line["outputs"])}
-        return [t for t in shards.tasks(self.outputs, set(self.done), self.part) if t["group"] not in gone]
-
-    def finished(self) -> Iterator[tuple[Output, list[dict[str, Any]], list[dict[str, Any]]]]:
-        """(output, its answers, the shards' lines), in the order of the inputs, for outputs whose shards are all there."""
-        groups: dict[str, list[Output]] = {}
-        for output in self.outputs:
-            groups.setdefault(shards.group(output), []).append(output)
-        for name, members in groups.items():
-            lines = [self.done[key] for key in sorted(k for k in self.done if k[0] == name)]
-            wanted = len(shards.numbers(members[0], self.part))
-            for place, output in enumerate(members):
-                answers = [line["outputs"][place] for line in lines]
-                if len(lines) == wanted or any("absent" in a for a in answers):
-                    yield output, answers, lines
-
-
-def _whole_lines(path: Path) -> list[str]:
-    """The file's complete lines; what a killed process left behind them is cut off."""
-    try:
-        data = path.read_bytes()
-        end = data.rfind(b"\n") + 1
-        if end < len(data):
-            with path.open("r+b") as file:
-                file.truncate(end)
-        return data[:end].decode().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SweepError(f"--resume: {path}: {error}") from error
-
-
 # The run
 
 
-def run(state: State, address: str, jobs: int) -> None:
+def run(ledger: Ledger, address: str, jobs: int) -> None:
     """Computes what is missing, with a progress bar on a terminal."""
-    todo = state.tasks()
-    total = len(todo) + len(state.done)
+    todo = ledger.tasks()
+    total = len(todo) + len(ledger.done)
     with (
         cluster.connect(address, jobs) as client,
-        tqdm(total=total, initial=len(state.done), unit=" shards", disable=None, smoothing=0.05, dynamic_ncols=True) as bar,
+        tqdm(total=total, initial=len(ledger.done), unit=" shards", disable=None, smoothing=0.05, dynamic_ncols=True) as bar,
     ):
         for task, result in cluster.results(client, todo):
-            state.keep(dict(task), result)
+            ledger.keep(task, result)
             bar.set_description(task["group"], refresh=False)
             bar.update()
 
 
-def write(state: State, directory: Path, command: list[str], complete: bool) -> tuple[Path, list[Record], dict[str, Mapping[str, str]]]:
-    """Turns what is finished into a result file; returns it, its records, and the facts of their environments."""
+@dataclass
+class Written:
+    """What a sweep's result file holds."""
+
+    path: Path
+    records: list[Record] = field(default_factory=list)
+    environments: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    """Reasons by backend, or by API where the backend is there."""
+
+    def exit_code(self, named: Iterable[str]) -> int:
+        """1 if anything fails that is not known to, or a backend that was ``named`` is absent."""
+        return int(any(r.status in ("fail", "error") for r in self.records) or bool({*named} & {*self.absent}))
+
+
+def write(ledger: Ledger, directory: Path, command: list[str], complete: bool, named: Iterable[str] = ()) -> Written:
+    """Turns what is finished into a result file."""
     known = load_limitations()
-    path = directory / "results" / f"{state.run}-sweep.jsonl"
-    path.unlink(missing_ok=True)
-    writer = records.Writer(directory, state.run, "sweep")
-    writer.begin("sweep", command, "sweep", 0, len(state.outputs))
+    made = Written(directory / "results" / f"{ledger.run}-sweep.jsonl")
+    made.path.unlink(missing_ok=True)
+    writer = records.Writer(directory, ledger.run, "sweep")
+    writer.begin("sweep", command, "sweep", 0, len(ledger.outputs))
     writer.environment("suite", "suite", machine.facts())
-    made: list[Record] = []
-    environments: dict[str, Mapping[str, str]] = {}
     finished = 0
-    for output, answers, lines in state.finished():
+    for output, answers, lines in ledger.finished():
         finished += 1
         case = output.case
         if reason := next((a["absent"] for a in answers if "absent" in a), ""):
+            made.absent[case.implementation if any(line["facts"] for line in lines) else case.backend] = reason
             writer.absent(case.backend, reason, case.implementation, case.operation)
             continue
-        facts: Mapping[str, str] = next((line["facts"] for line in lines if line["facts"]), {})
+        facts = ledger.places.get(shards.group(output), {})
         environment = f"{case.backend}-sweep"
-        if environment not in environments:
+        if environment not in made.environments:
             writer.environment(environment, case.backend, facts)
-            environments[environment] = facts
-        made.append(verdicts.record(output, answers, facts, environment, known))
-        writer.record(made[-1])
+            made.environments[environment] = facts
+        made.records.append(verdicts.record(output, answers, facts, environment, known, ledger.part))
+        writer.record(made.records[-1])
     if complete:
-        writer.end(exit_code(made), finished)
+        writer.end(made.exit_code(named), finished)
     writer.close()
-    return path, made, environments
-
-
-def exit_code(made: Iterable[Record]) -> int:
-    """1 if anything fails that is not known to."""
-    return int(any(r.status in ("fail", "error") for r in made))
+    return made
 
 
 # The command line
@@ -235,16 +153,14 @@ def _listed(known: Iterable[str]) -> Any:
     return read
 
 
-def _modes(text: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _modes(text: str) -> list[tuple[str, str]]:
+    found = []
     for part in text.split(","):
         name, _, mode = part.strip().partition(":")
         _listed(backends())(name)
-        found.setdefault(name, [])
-        if mode:
-            if mode not in backends()[name].modes:
-                raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
-            found[name].append(mode)
+        if mode and mode not in backends()[name].modes:
+            raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
+        found.append((name, mode))
     return found
 
 
@@ -255,84 +171,124 @@ def _part(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
+def _jobs(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more")
+    return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """A wrong option ends with the exit code that it has everywhere in the suite; 2 says that a sweep was interrupted."""
+        self.exit(UNUSABLE, f"{self.format_usage()}error: {message}\n")
+
+
+SELECTING = ("operation", "backend", "dtype", "only", "all_implementations", "pairs", "shards", "device", "seed")
+"""Options that choose what is swept; a sweep that is resumed has its own."""
+
+
 def parser() -> argparse.ArgumentParser:
-    """The options."""
-    made = argparse.ArgumentParser(prog="python -m suite.sweep", description=__doc__)
-    made.add_argument("--operation", type=_listed(o.name for o in operations().values() if o.slices), metavar="NAMES", default=[],
+    """The options. Those that take names may be repeated."""
+    made = _Parser(prog="python -m suite.sweep", description=__doc__)
+    names: dict[str, Any] = {"action": "extend", "metavar": "NAMES"}
+    made.add_argument("--operation", type=_listed(o.name for o in operations().values() if o.slices), **names,
                       help="operations; by default the usual ones at float32 and float64, every one at float16 and bfloat16")  # fmt: skip
-    made.add_argument(
-        "--backend", type=_modes, metavar="NAME[:MODE],…", default={name: [] for name in backends()}, help="backends, and modes"
-    )
-    made.add_argument("--dtype", type=_listed(FORMATS), metavar="NAMES", default=["float32"],
+    made.add_argument("--backend", type=_modes, action="extend", metavar="NAME[:MODE],…", help="backends, and modes")
+    made.add_argument("--dtype", type=_listed(FORMATS), **names,
                       help="dtypes; by default float32. float64 has too many inputs: its worst ones are searched for")  # fmt: skip
-    made.add_argument(
-        "--only", type=_listed(ORDERS), metavar="NAMES", default=list(ORDERS), help=f"of {', '.join(ORDERS)}; by default all there are"
-    )
+    made.add_argument("--only", type=_listed(ORDERS), **names, help=f"of {', '.join(ORDERS)}; by default all there are")
     made.add_argument("--all-implementations", action="store_true", help="every API of a backend, not its most used one alone")
     made.add_argument("--pairs", action="store_true", help="all pairs of float16 or bfloat16 numbers, for operations on two of them")
     made.add_argument("--shards", type=_part, metavar="FIRST:LAST", help="a part of the shards (float32 and pairs have 512) alone")
     made.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="the device that every backend runs on")
     made.add_argument("--resume", action="store_true", help="continue the latest sweep under the report directory, with its own plan")
     made.add_argument("--dask", default="", metavar="ADDRESS", help="a Dask scheduler; by default a cluster on this machine")
-    made.add_argument("--jobs", type=int, default=cluster.default_jobs(), metavar="N", help="processes of the cluster on this machine")
+    made.add_argument("--jobs", type=_jobs, default=cluster.default_jobs(), metavar="N", help="processes of the cluster on this machine")
     made.add_argument("--write-elementary", action="store_true", help="put the errors found for exp, log, … into fixtures/elementary.json")
     made.add_argument("--seed", type=int, metavar="N", help="repeats the search in float64 that printed this number")
     made.add_argument("--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for sweeps/, results/ and html/")
     return made
 
 
+def read(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options given; ``backend`` becomes the modes asked for of each backend.
+
+    Raises:
+        SweepError: some do not go together.
+    """
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.resume and (given := [name for name in SELECTING if getattr(options, name) != made.get_default(name)]):
+        raise SweepError(f"--resume goes on with its own plan; leave out {', '.join('--' + n.replace('_', '-') for n in given)}")
+    if options.backend is not None:
+        options.backend = {name: [mode for n, mode in options.backend if n == name and mode] for name, _ in options.backend}
+    dtypes = options.dtype or ["float32"]
+    if options.pairs and "float32" in dtypes:
+        raise SweepError("--pairs: pairs of float32 numbers are too many; ask for --dtype float16,bfloat16")
+    if "float64" in dtypes and (set(dtypes) != {"float64"} or options.pairs or options.shards or options.dask):
+        raise SweepError("--dtype float64: searches alone, without other dtypes, --pairs, --shards and --dask")
+    if options.write_elementary and options.shards:
+        raise SweepError("--write-elementary: a part of the inputs says nothing of all; leave out --shards")
+    return options
+
+
 def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
     """Exit codes: 0, every result within its bound or failing as known; 1, not so; 2, interrupted; 4, unusable options or files."""
-    options = parser().parse_args(arguments)
-    directory = options.report.absolute()
     try:
-        if options.pairs and "float32" in options.dtype:
-            raise SweepError("--pairs: pairs of float32 numbers are too many; ask for --dtype float16,bfloat16")
-        if "float64" in options.dtype:
-            return _search(options, directory, out)
-        state = State.resume(directory) if options.resume else State.begin(directory, planned(options), options.shards)
-        if not state.outputs:
-            raise SweepError("nothing to sweep: no implementation fits what --backend, --operation, --dtype and --pairs select")
-        return _sweep(state, options, directory, ["python", "-m", "suite.sweep", *(arguments or sys.argv[1:])], out)
-    except (SweepError, LimitationsError, cluster.ClusterError, records.ReportDirectoryError) as error:
+        options = read(arguments)
+        directory = options.report.absolute()
+        if options.resume:
+            ledger = Ledger.resume(directory)
+        else:
+            outputs = planned(options)
+            if not outputs:
+                raise SweepError("nothing to sweep: no implementation fits what --backend, --operation, --dtype, --only and --pairs select")
+            if "float64" in (options.dtype or ()):
+                return _search(outputs, options, directory, out)
+            if empty := next((o for o in outputs if not shards.numbers(o, options.shards)), None):
+                raise SweepError(f"--shards: {empty.case.dtype} has one shard, number 0")
+            ledger = Ledger.begin(directory, outputs, options.shards)
+        return _sweep(ledger, options, directory, ["python", "-m", "suite.sweep", *(arguments or sys.argv[1:])], out)
+    except (SweepError, LimitationsError, records.ReportDirectoryError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 4
+        return UNUSABLE
 
 
-def _search(options: argparse.Namespace, directory: Path, out: TextIO) -> int:
+def _search(outputs: list[Output], options: argparse.Namespace, directory: Path, out: TextIO) -> int:
     """The directed search in float64, one output after the other."""
-    if options.dtype != ["float64"] or options.resume or options.pairs or options.shards or options.dask:
-        raise SweepError("--dtype float64: searches alone, without other dtypes, --pairs, --shards, --resume and --dask")
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
     writer = records.Writer(directory, records.new_run_id(), "search")
-    outputs = planned(options)
     writer.begin("search", ["python", "-m", "suite.sweep", *sys.argv[1:]], "search", seed, len(outputs))
     writer.environment("suite", "suite", machine.facts())
     print(f"{len(outputs)} outputs; repeat the search with --seed {seed}", file=out)
     counts: Counter[str] = Counter()
+    absent: dict[str, str] = {}
     processes = Processes(options.device)
     try:
         for output in tqdm(outputs, unit=" outputs", disable=None, dynamic_ncols=True):
-            counts[_searched(processes, output, seed, writer)] += 1
+            counts[_searched(processes, output, seed, writer, absent)] += 1
     finally:
         processes.close()
-    writer.end(1 if counts["error"] else 0, len(outputs))
+    code = int(bool(counts["error"] or {*(options.backend or ())} & {*absent}))
+    writer.end(code, len(outputs))
     writer.close()
-    _report(writer.path, counts, directory, out)
-    return 1 if counts["error"] else 0
+    _report(writer.path, counts, absent, directory, out)
+    return code
 
 
-def _searched(processes: Processes, output: Output, seed: int, writer: records.Writer) -> str:
-    """Searches one output, writes its record and returns its status."""
+def _searched(processes: Processes, output: Output, seed: int, writer: records.Writer, absent: dict[str, str]) -> str:
+    """Searches one output, writes its record and returns its status; what is ``absent`` is noted with its reason."""
     case = output.case
     process = processes.of(case)
     try:
         described = processes.describe(case.backend, process.x64)
     except (Absent, WorkerError) as error:
         writer.absent(case.backend, str(error))
+        absent[case.backend] = str(error)
         return "absent"
     if reason := described["missing"].get(f"{case.operation} {case.implementation}"):
         writer.absent(case.backend, reason, case.implementation, case.operation)
+        absent[case.implementation] = reason
         return "absent"
     writer.environment(process.name, case.backend, described["facts"])
     record = search.search(processes, output, seed, process.name)
@@ -340,31 +296,44 @@ def _searched(processes: Processes, output: Output, seed: int, writer: records.W
     return record.status
 
 
-def _report(path: Path, counts: Mapping[str, int], directory: Path, out: TextIO) -> None:
+def _report(path: Path, counts: Mapping[str, int], absent: Mapping[str, str], directory: Path, out: TextIO) -> None:
     from reports.html import build
 
+    for name, reason in absent.items():
+        print(f"absent: {name}: {reason}", file=out)
     print("records: " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())), file=out)
     print(f"results: {path}\nreport: {build([path], directory / 'html')}", file=out)
 
 
-def _sweep(state: State, options: argparse.Namespace, directory: Path, command: list[str], out: TextIO) -> int:
-    print(f"{len(state.outputs)} outputs; shards are kept in {state.path}", file=out)
-    interrupted = False
-    begin, before = time.monotonic(), len(state.done)
+def _sweep(ledger: Ledger, options: argparse.Namespace, directory: Path, command: list[str], out: TextIO) -> int:
+    print(f"{len(ledger.outputs)} outputs; shards are kept in {ledger.path}", file=out)
+    stopped, code = "", 0
+    begin, before = time.monotonic(), len(ledger.done)
     try:
-        run(state, options.dask, options.jobs)
+        run(ledger, options.dask, options.jobs)
     except KeyboardInterrupt:
-        interrupted = True
-    print(f"{len(state.done) - before} shards in {(time.monotonic() - begin) / 60:.1f} minutes", file=out)
-    path, made, environments = write(state, directory, command, not interrupted)
+        stopped, code = "interrupted", INTERRUPTED
+    except (SweepError, cluster.ClusterError) as error:
+        stopped, code = f"error: {error}", UNUSABLE
+    seconds = time.monotonic() - begin
+    print(f"{len(ledger.done) - before} shards in {seconds / 60:.1f} minutes{_shares(ledger, before, seconds * options.jobs)}", file=out)
+    named = options.backend or ()
+    made = write(ledger, directory, command, not stopped, named)
     if options.write_elementary:
-        print(f"{elementary.PATH}: {elementary.write(made, environments)} figures changed", file=out)
-    print(*_costs(made), sep="\n", file=out)
-    _report(path, Counter(r.status for r in made), directory, out)
-    if interrupted:
-        print("interrupted: continue with --resume", file=out)
-        return 2
-    return exit_code(made)
+        print(f"{elementary.PATH}: {elementary.write(made.records, made.environments)} figures changed", file=out)
+    print(*_costs(made.records), sep="\n", file=out)
+    _report(made.path, Counter(r.status for r in made.records), made.absent, directory, out)
+    if stopped:
+        print(f"{stopped}\nwhat is finished is kept: continue with --resume", file=out)
+        return code
+    return made.exit_code(named)
+
+
+def _shares(ledger: Ledger, before: int, seconds: float) -> str:
+    """What part of all processes' time went where: the rest is starting frameworks, handing over, waiting at a backend's end."""
+    answers = [a for line in list(ledger.done.values())[before:] for a in line["outputs"] if "evaluating" in a]
+    parts = {name: sum(a[name] for a in answers) / max(seconds, 1e-9) for name in ("evaluating", "comparing", "reference")}
+    return ": " + ", ".join(f"{name} {share:.0%}" for name, share in parts.items()) if answers else ""
 
 
 def _costs(made: list[Record]) -> Iterator[str]:

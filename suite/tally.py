@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.floats import Format, pattern_type, to_patterns
+from suite.expected import BLOCK, CONSTANT, LINE, UNKNOWN, Expected, Law, digest, digest_of_constant, digest_of_line, ordinals
+from suite.floats import Format, pattern_type
 
 Patterns = NDArray[Any]
 
-CONSTANT, LINE, DENSE = 0, 1, 2
-"""What is expected of a chunk: one result for all its inputs, the inputs themselves (perhaps negated), or one for each."""
-
-UNKNOWN = bytes(hashlib.sha256().digest_size)
-"""In place of a digest."""
-
-BLOCK = 1 << 16
-"""Results that are compared at a time; small enough for a core's own cache."""
-
 FINE_BLOCK = 1 << 8
-"""The same for a format of 16 bits, whose chunks are few: each block has its worst result kept, as each chunk of a wider one."""
+"""Results of a format of 16 bits, whose chunks are few, that are compared at a time, and of which the worst is kept."""
 
 KEPT = 8
 """Inputs kept of those that share the largest distance in a shard."""
@@ -38,84 +29,12 @@ LARGE = 3
 
 COUNTS = (
     "judged", "total", "descents", "outside", "flushed in", "flushed out", "premature zeros", "non-finite", "NaN expected", "NaN lost",
+    "NaN swallowed",
 )  # fmt: skip
+"""NaN is expected, and may be lost, where NaN goes in or where the input lies outside the domain; swallowed it is where it goes in."""
 
-
-FIRSTS = ("descents", "outside", "non-finite", "NaN lost")
+FIRSTS = ("descents", "outside", "non-finite", "NaN lost", "NaN swallowed")
 """Counts of which the first input is kept, on each side of zero the one nearest to it."""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The correctly rounded results of a chunk; ``pattern`` is the constant, or the line's sign bit; ``digest`` a line's, if known."""
-
-    kind: int
-    pattern: int = 0
-    dense: Patterns | None = None
-    digest: bytes = UNKNOWN
-
-    def patterns(self, fmt: Format, start: int, count: int) -> Patterns:
-        """All of them. A line's inputs are numbered by their own patterns."""
-        if self.dense is not None:
-            return self.dense
-        if self.kind == CONSTANT:
-            return np.full(count, self.pattern, dtype=pattern_type(fmt))
-        return _line(fmt, start, count, self.pattern)
-
-
-def inputs(fmt: Format, start: int, count: int) -> Patterns:
-    """``count`` bit patterns from ``start`` on."""
-    return (np.arange(count, dtype=np.uint32) + np.uint32(start)).astype(pattern_type(fmt), copy=False)
-
-
-def _sha256(patterns: Patterns) -> bytes:
-    return hashlib.sha256(patterns.data).digest()
-
-
-@lru_cache(maxsize=16)
-def _line(fmt: Format, start: int, count: int, sign: int) -> Patterns:
-    """The inputs, perhaps negated; the next output of the same shard asks for the same."""
-    return np.asarray(inputs(fmt, start, count) ^ pattern_type(fmt)(sign))
-
-
-@lru_cache(maxsize=1 << 13)
-def digest_of_line(fmt: Format, start: int, count: int, sign: int) -> bytes:
-    """That of a chunk whose results are the inputs; kept for all chunks, since some functions take less time than the hash."""
-    return _sha256(_line(fmt, start, count, sign))
-
-
-@lru_cache(maxsize=256)
-def _digest_of_constant(fmt: Format, pattern: int, count: int) -> bytes:
-    return _sha256(np.full(count, pattern, dtype=pattern_type(fmt)))
-
-
-@dataclass(frozen=True)
-class Law:
-    """What a curve obeys.
-
-    ``trend`` left and right of zero, ``range`` as ordinals, ``nan_expected`` (else NaN says: not judged), the result ``at_zero`` as an
-    ordinal, and ``single``: whether inputs are numbered by their own bit patterns, as those of one number are.
-    """
-
-    trend: tuple[int, int]
-    range: tuple[int, int]
-    nan_expected: bool
-    at_zero: int
-    single: bool = True
-
-    @classmethod
-    def of(cls, fmt: Format, trend: tuple[int, int], interval: tuple[float, float], nan_expected: bool, at_zero: int, single: bool) -> Law:
-        """The ends of ``interval`` are rounded, so that correctly rounded values lie inside; ``at_zero`` is a pattern."""
-        low, high = (int(o) for o in ordinals(fmt, to_patterns(fmt, np.array(interval))))
-        zero = int(ordinals(fmt, np.array([at_zero], dtype=pattern_type(fmt)))[0])
-        return cls(trend, (low, high), nan_expected, zero, single)
-
-
-def ordinals(fmt: Format, patterns: Patterns) -> NDArray[np.int64]:
-    """Integers in the order of the numbers, both zeros 0; NaN beyond the infinities."""
-    sign = fmt.sign_pattern
-    magnitude = (patterns & pattern_type(fmt)(sign - 1)).astype(np.int64)
-    return np.asarray(np.where(patterns >= sign, -magnitude, magnitude))
 
 
 @dataclass
@@ -133,19 +52,23 @@ class Tally:
     profile: list[list[int]] = field(default_factory=list)
     normal: int = 0
     relative: list[list[int]] = field(default_factory=list)
+    strays: list[list[int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._edges: list[int | None] = [None, None]
+        self._edges: list[int | None] = [None, None, None]
         self._direction = 0
         self._peak = [0, 0, 0]
         self._steep, self._steepness = [0, 0, 0], 0.0
+        self._stray: dict[str | int, list[tuple[int, int]]] = {}
+        # Of pairs the worst for each binade of the second number: distance, input, computed ordinal.
+        self._cells = np.zeros((0 if self.law.single else 1 << (self.fmt.bits - self.fmt.precision + 1), 3), dtype=np.int64)
 
     def add(self, start: int, got: Patterns, expected: Expected) -> None:
         """Compares the results of a chunk."""
         if self._one_for_all(start, got):
             count, got = len(got), self._quiet(got[:1])
-            self._hash.update(_digest_of_constant(self.fmt, int(got[0]), count))
+            self._hash.update(digest_of_constant(self.fmt, int(got[0]), count))
             if expected.kind == CONSTANT:
                 self._compare(start, got, expected.patterns(self.fmt, start, 1), count)
             else:
@@ -156,7 +79,7 @@ class Tally:
             self._all_right(start, got)
         else:
             got = self._quiet(got)
-            self._hash.update(_sha256(got))
+            self._hash.update(digest(got))
             self._blocks(start, got, expected)
         self._keep_peak()
 
@@ -180,14 +103,17 @@ class Tally:
             self.profile.append(self._peak)
         if self._steep[0] and self._steep != self._peak:
             self.relative.append(self._steep)
+        self.strays += [list(end) for end in sorted({end for ends in self._stray.values() for end in ends})]
         self._peak = [0, 0, 0]
         self._steep, self._steepness = [0, 0, 0], 0.0
+        self._stray = {}
 
     def result(self) -> dict[str, Any]:
         """Plain data for :class:`suite.totals.Total`."""
         return {
             "counts": self.counts, "firsts": self.firsts, "histogram": self.histogram, "worst": self.worst, "at": self.at,
             "frontier": self.frontier, "profile": self.profile, "normal": self.normal, "relative": self.relative,
+            "strays": self.strays, "cells": self._cells[self._cells[:, 0] > 0].tolist(),
             "edges": [self._direction, *self._edges], "digest": self._hash.hexdigest(),
         }  # fmt: skip
 
@@ -307,6 +233,9 @@ class Tally:
         infinity, tiny = self.fmt.infinity_ordinal, self.fmt.tiny_pattern
         lost = (np.abs(got) > infinity) | (np.abs(got) == infinity) & (np.abs(exact) < infinity)
         self._count("non-finite", start, places[lost], weight)
+        for kind in np.unique(got[lost]).tolist():
+            here = lost & (got == kind)
+            self._keep_strays(kind, start, places[here], got[here], weight)
         self.histogram[LARGE] += weight * int(np.count_nonzero(lost))
         subnormal = (np.abs(exact) < tiny) & (exact != 0)
         tiny_input = self._tiny_inputs(start, places)
@@ -319,6 +248,8 @@ class Tally:
         if len(places):
             self._distances(distance, len(distance), int(distance.max()), weight)
             self._worst(start, places, distance, got)
+            if not self.law.single:
+                self._worst_of_binades(start, places, distance, got)
         exact = exact[~lost]
         normal = np.flatnonzero((np.abs(exact) >= 2 * tiny) & (np.abs(exact) < infinity) & (got != 0))
         if len(normal) and self._steeper(int(distance[normal].max())):
@@ -336,18 +267,40 @@ class Tally:
         if len(self.at) < KEPT:
             self.at += [start + int(p) for p in places[distance == top][: KEPT - len(self.at)]]
 
+    def _worst_of_binades(self, start: int, places: NDArray[np.int64], distance: NDArray[np.int64], got: NDArray[np.int64]) -> None:
+        binade = ((start + places) & ((1 << self.fmt.bits) - 1)) >> (self.fmt.precision - 1)
+        first = np.flatnonzero(np.diff(binade, prepend=-1))
+        cells, worst = binade[first], np.maximum.reduceat(distance, first)
+        for cell, begin, end, top in zip(cells, first, [*first[1:], len(places)], worst, strict=True):
+            if top > self._cells[cell, 0]:
+                at = begin + int(distance[begin:end].argmax())
+                self._cells[cell] = top, start + places[at], got[at]
+
     def _not_a_number(self, start: int, computed: NDArray[np.int64], numbers: NDArray[np.bool_], weight: int) -> None:
         if not self.law.nan_expected or numbers.all():
             return
         expected = np.flatnonzero(~numbers)
         self.counts["NaN expected"] += weight * len(expected)
-        self._count("NaN lost", start, expected[np.abs(computed[expected]) <= self.fmt.infinity_ordinal], weight)
+        lost = expected[np.abs(computed[expected]) <= self.fmt.infinity_ordinal]
+        self._count("NaN lost", start, lost, weight)
+        self._count("NaN swallowed", start, lost[(start + lost) & (self.fmt.sign_pattern - 1) > self.fmt.infinity_ordinal], weight)
 
     def _range(self, start: int, computed: NDArray[np.int64], numbers: NDArray[np.bool_], weight: int) -> None:
         low, high = self.law.range
         inside = (computed >= low) & (computed <= high) | (np.abs(computed) > self.fmt.infinity_ordinal)
         if not inside.all():
-            self._count("outside", start, np.flatnonzero(~inside & numbers), weight)
+            places = np.flatnonzero(~inside & numbers)
+            self._count("outside", start, places, weight)
+            self._keep_strays("outside", start, places, computed[places], weight)
+
+    def _keep_strays(self, kind: str | int, start: int, places: NDArray[np.int64], got: NDArray[np.int64], weight: int) -> None:
+        """Of a chunk's results of a kind that have no distance, or are no worse than others, keeps the first and the last.
+
+        They are judged beside the worst: a known failure may take out the one and not the other.
+        """
+        if len(places):
+            first, last = (start + int(places[0]), int(got[0])), (start + int(places[-1]) + weight - 1, int(got[-1]))
+            self._stray[kind] = [self._stray[kind][0] if kind in self._stray else first, last]
 
     def _premature(self, start: int, places: NDArray[np.int64], weight: int) -> None:
         """Counts them, and keeps the one nearest to zero on each side."""
@@ -384,7 +337,7 @@ class Tally:
         if direction and descends(self.fmt.infinity_ordinal, direction, self._edges[1], first):
             self._count("descents", start, np.zeros(1, np.int64), 1)
         if self._edges[0] is None:
-            self._edges[0] = first
+            self._edges[0], self._edges[2] = first, start
         self._edges[1] = last
         return direction
 

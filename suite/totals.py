@@ -24,10 +24,18 @@ class Total:
     def counts(self) -> dict[str, int]:
         """Sums, with the steps from shard to shard."""
         counts = {name: sum(s["counts"][name] for s in self.shards) for name in COUNTS}
-        for one, other in pairwise(self.shards):
-            (direction, _, before), (onward, after, _) = one["edges"], other["edges"]
-            counts["descents"] += direction == onward != 0 and descends(self.fmt.infinity_ordinal, direction, before, after)
+        counts["descents"] += len(self._descents)
         return counts
+
+    @cached_property
+    def _descents(self) -> list[int]:
+        """The shards' first inputs at which the results go the wrong way."""
+        found = []
+        for one, other in pairwise(self.shards):
+            (direction, _, before, _), (onward, after, _, start) = one["edges"], other["edges"]
+            if direction == onward != 0 and descends(self.fmt.infinity_ordinal, direction, before, after):
+                found.append(int(start))
+        return found
 
     @cached_property
     def histogram(self) -> list[int]:
@@ -52,7 +60,7 @@ class Total:
     def first(self, what: str) -> int | None:
         """The first input of those counted so."""
         found = [s["firsts"][what] for s in self.shards if what in s["firsts"]]
-        return found[0] if found else None
+        return min(found[:1] + (self._descents[:1] if what == "descents" else []), default=None)
 
     @property
     def frontier(self) -> tuple[int | None, int | None]:
@@ -69,6 +77,19 @@ class Total:
     def relative(self) -> list[list[int]]:
         """(distance, input, computed ordinal) of every chunk's relatively worst such result, where that is not its worst one."""
         return [entry for s in self.shards for entry in s["relative"]]
+
+    @property
+    def cells(self) -> list[list[int]]:
+        """(distance, input, computed ordinal) of the worst result of pairs in each shard, for each binade of the second number."""
+        return [entry for s in self.shards for entry in s["cells"]]
+
+    @property
+    def strays(self) -> list[list[int]]:
+        """(input, computed ordinal) of the first and the last result of each chunk that is NaN, infinite or outside the range, by kind.
+
+        Ordinals beyond the infinities say NaN.
+        """
+        return [entry for s in self.shards for entry in s["strays"]]
 
     @property
     def profile(self) -> list[list[int]]:

@@ -1,7 +1,9 @@
 """From a sweep's tallies to a record: results judged by the checks that judge any result, known failures taken out.
 
-Formats of 16 bits: every result. Wider ones, and pairs: the worst of each chunk, an eighth of a binade of float32; every result has been
-counted, none in the chunk is further off in units in the last place, and within a chunk the bound moves little.
+Formats of 16 bits: every result. Wider ones, and pairs: the worst of each chunk, an eighth of a binade of float32, and the first and the
+last that are not finite or lie outside the range; every result has been counted, none in the chunk is further off in units in the last
+place, and within a chunk of numbers the bound moves little. Pairs have theirs judged for each binade of the second number, with as many
+first ones as a shard has: a binade of bfloat16, an eighth of one of float16.
 """
 
 from __future__ import annotations
@@ -33,9 +35,17 @@ BUCKETS = 1024
 Facts = Mapping[str, str]
 
 
-def record(output: Output, answers: list[dict[str, Any]], facts: Facts, environment: str, known: tuple[Limitation, ...]) -> Record:
-    """The record of an output whose shards have all been computed."""
-    fields: dict[str, Any] = {"case": output.case, "check": f"sweep {output.what}", "family": "sweep", "metric": METRIC}
+def record(
+    output: Output,
+    answers: list[dict[str, Any]],
+    facts: Facts,
+    environment: str,
+    known: tuple[Limitation, ...],
+    part: tuple[int, int] | None = None,
+) -> Record:
+    """The record of an output whose shards have all been computed, or those of a ``part``, which its name then says."""
+    what = ", ".join([output.what, *(["shards {} to {} alone".format(*part)] if part else [])])
+    fields: dict[str, Any] = {"case": output.case, "check": f"sweep {what}", "family": "sweep", "metric": METRIC}
     if error := next((a["error"] for a in answers if "error" in a), ""):
         return Record(**fields, status="error", message=error, environment=environment)
     total = Total(FORMATS[output.case.dtype], answers)
@@ -65,8 +75,11 @@ class _Points:
     def __init__(self, output: Output, total: Total) -> None:
         self._output, self._total = output, total
         self._fmt = FORMATS[output.case.dtype]
-        self._distance, self._number, got = np.array(total.profile + total.relative, dtype=np.int64).reshape(-1, 3).T
+        self._distance, self._number, got = np.array(total.profile + total.relative + total.cells, dtype=np.int64).reshape(-1, 3).T
         self._got = from_ordinal(self._fmt, got)
+        stray, odd = np.array(total.strays, dtype=np.int64).reshape(-1, 2).T
+        self._stray = stray
+        self._odd = np.where(np.abs(odd) > self._fmt.infinity_ordinal, np.nan, from_ordinal(self._fmt, odd))
         self._all = [shards.kept_results(s["results"]) for s in total.shards if "results" in s]
 
     def hexadecimal(self, number: int | None) -> Any:
@@ -110,11 +123,23 @@ class _Points:
         names = ((*_OF_VALUES,), (*_OF_GRADIENTS,), ())[order]
         batch, subject, kept = self._subject(facts)
         judged = _Judged(graded=order > 1)
-        if not names or batch is None:
-            return judged
-        for name in names:
-            self._check(checks()[name], subject, batch, kept, facts, known, judged)
+        self._missing_nan(facts, known, judged)
+        for check in (checks()[name] for name in names):
+            if batch is not None and check.applies(self._output.operation):
+                self._check(check, subject, batch, kept, facts, known, judged)
         return judged
+
+    def _missing_nan(self, facts: Facts, known: tuple[Limitation, ...], into: _Judged) -> None:
+        """NaN in gives NaN out. Where that is known to fail, no NaN is told from another."""
+        count, first = self._total.counts["NaN swallowed"], self._total.first("NaN swallowed")
+        if not count:
+            return
+        entries = limitations.matching(known, self._output.case, "nan_propagates", facts)
+        into.known |= bool(entries)
+        into.limitations += [entry.id for entry in entries]
+        if not entries:
+            where = f"the first of them with the bit pattern {first:#x}"
+            into.failures.append(f"nan_propagates does not hold: {count} times NaN goes in and a number comes out, {where}")
 
     def _check(
         self,
@@ -131,12 +156,12 @@ class _Points:
         with np.errstate(all="ignore"):
             verdict = check.run(subject, batch)[0 if self._output.order == 0 else self._place()]
         violated, covered = verdict.violated, np.zeros(verdict.score.shape, dtype=bool)
+        first = (slice(None), 0) if verdict.score.ndim > 1 else (slice(None),)
         for entry in entries:
             here = limitations.covered(entry, operation, self._fmt, batch, verdict.score)
-            if (here & violated).any():
+            if (here & violated)[first].any():
                 into.limitations.append(entry.id)
             covered |= here
-        first = (slice(None), 0) if verdict.score.ndim > 1 else (slice(None),)
         if check.kind == "bound":
             used = verdict.score[first][verdict.judged[first] & ~covered[first]]
             into.share = max(into.share, float(np.max(used, initial=0.0)))
@@ -162,7 +187,10 @@ class _Points:
         case, operation = self._output.case, self._output.operation
         numbers, got = self._judged_points()
         moving = self._output.reference.numbers(numbers)
-        kept = np.flatnonzero(np.logical_and.reduce([np.isfinite(m) for m in moving]) & ~self._output.reference.unjudged(moving))
+        numbers_in = np.logical_and.reduce([np.isfinite(m) for m in moving])
+        if self._output.order == 0 and operation.special:
+            numbers_in |= np.isinf(moving[0])
+        kept = np.flatnonzero(numbers_in & ~self._output.reference.unjudged(moving))
         arrays = self._output.arrays([m[kept] for m in moving])
         results = {n: self._results(n, got[kept], arrays) for n in ("value", *(f"d {n}" for n in operation.differentiable))}
         truth = self._truth(numbers[kept], arrays)
@@ -172,10 +200,7 @@ class _Points:
     def _judged_points(self) -> tuple[NDArray[np.int64], Floats]:
         if self._all:
             return np.arange(len(self._all[0])), from_patterns(self._fmt, self._all[0])
-        lost = self._total.first("non-finite")
-        if lost is None:
-            return self._number, self._got
-        return np.append(self._number, lost), np.append(self._got, np.nan)
+        return np.append(self._number, self._stray), np.append(self._got, self._odd)
 
     def _truth(self, numbers: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Exact]:
         """The exact results of the output, NaN for everything else that the operation returns."""
@@ -208,7 +233,7 @@ def everywhere(reference: Reference) -> Exact:
     return reference.certified(np.arange(1 << reference.fmt.bits))
 
 
-_OF_VALUES = ("value_within_bound",)
+_OF_VALUES = ("value_within_bound", "stays_in_range")
 _OF_GRADIENTS = ("gradient_within_bound", "no_premature_zero")
 
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from suite import tally, wire
 from suite.backends import backends
 from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
+from suite.expected import DENSE, Expected, Law, inputs
 from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Implementation
 
@@ -38,7 +39,7 @@ class _Swept:
     """An output while it is swept."""
 
     evaluate: Callable[[int], NDArray[Any]]
-    expected: Iterator[tally.Expected]
+    expected: Iterator[Expected]
     tally: tally.Tally
     kept: list[NDArray[Any]] = field(default_factory=list)
     evaluating: float = 0.0
@@ -157,9 +158,7 @@ class Worker:
         """
         fmt, size = FORMATS[header["dtype"]], header["chunk"]
         asked = [
-            _Swept(
-                self._every_input(fmt, size, output), _expected(output["expected"], arrays), tally.Tally(fmt, tally.Law(**output["law"]))
-            )
+            _Swept(self._every_input(fmt, size, output), _expected(output["expected"], arrays), tally.Tally(fmt, Law(**output["law"])))
             for output in header["outputs"]
         ]
         for start in range(header["start"], header["stop"], size):
@@ -259,18 +258,18 @@ def _numbers(fmt: Format, start: int, count: int, arity: int) -> list[NDArray[An
     """The inputs with the numbers from ``start`` on; of two numbers the first is the upper half of the input's number."""
     dtype = numpy_dtype(fmt.name)
     if arity == 1:
-        return [tally.inputs(fmt, start, count).view(dtype)]
+        return [inputs(fmt, start, count).view(dtype)]
     index = np.arange(start, start + count, dtype=np.int64)
     parts = index >> fmt.bits, index & ((1 << fmt.bits) - 1)
     return [part.astype(pattern_type(fmt)).view(dtype) for part in parts]
 
 
-def _expected(name: str, arrays: Arrays) -> Iterator[tally.Expected]:
+def _expected(name: str, arrays: Arrays) -> Iterator[Expected]:
     """The chunks' expected results, as :func:`suite.shards.packed` packs them."""
     kinds, patterns, digests, dense = (arrays[f"{name} {part}"] for part in ("kinds", "patterns", "digests", "dense"))
     rows = iter(dense)
     for kind, pattern, digest in zip(kinds.tolist(), patterns.tolist(), digests, strict=True):
-        yield tally.Expected(kind, pattern, next(rows) if kind == tally.DENSE else None, digest.tobytes())
+        yield Expected(kind, pattern, next(rows) if kind == DENSE else None, digest.tobytes())
 
 
 def _version(distribution: str) -> str:

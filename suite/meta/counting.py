@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.expected import Law
 from suite.floats import Format, from_ordinal, from_patterns, to_ordinal
-from suite.tally import COUNTS, FINE_BLOCK, KEPT, Law
+from suite.tally import COUNTS, FINE_BLOCK, KEPT
 
 Patterns = NDArray[Any]
 
@@ -28,6 +29,7 @@ class _Count:
         self.group = FINE_BLOCK if fmt.bits == 16 and law.single else chunk
         self.counts, self.firsts, self.histogram = dict.fromkeys(COUNTS, 0), {}, [0, 0, 0, 0]  # type: dict[str, int], dict[str, int], list[int]
         self.off: list[tuple[int, int]] = []
+        self.odd: dict[int, dict[str, list[tuple[int, int]]]] = {}
         self.frontier: list[int | None] = [None, None]
         for i in range(len(got)):
             self.look(i)
@@ -35,7 +37,7 @@ class _Count:
     def note(self, what: str, i: int) -> None:
         """One more, and perhaps the first."""
         self.counts[what] += 1
-        if what in ("descents", "outside", "non-finite", "NaN lost"):
+        if what in ("descents", "outside", "non-finite", "NaN lost", "NaN swallowed"):
             self.firsts.setdefault(what, self.start + i)
 
     def look(self, i: int) -> None:
@@ -48,12 +50,16 @@ class _Count:
                 self.note("NaN expected", i)
                 if not isnan(got):
                     self.note("NaN lost", i)
+                    if isnan(float(from_patterns(self.fmt, np.array([(self.start + i) % (1 << self.fmt.bits)]))[0])):
+                        self.note("NaN swallowed", i)
             return
         self.note("judged", i)
         if got < self.low or got > self.high:
             self.note("outside", i)
+            self.stray("outside", i)
         if isnan(got) or (isfinite(wanted) and not isfinite(got)):
             self.note("non-finite", i)
+            self.stray(str(got), i)
             self.histogram[3] += 1
         else:
             distance = abs(self.places[i] - self.right[i])
@@ -62,6 +68,20 @@ class _Count:
             self.off += [(distance, i)] if distance else []
         if got != wanted:
             self.zero(i, got, wanted)
+
+    def stray(self, kind: str, i: int) -> None:
+        """One that has no place among the worst."""
+        place = self.fmt.nan_pattern if isnan(self.got[i]) else self.places[i]
+        self.odd.setdefault(i // self.group, {}).setdefault(kind, []).append((self.start + i, place))
+
+    def cells(self) -> list[list[int]]:
+        """Of pairs, the first of the worst for each binade of the second number."""
+        worst: dict[int, tuple[int, int]] = {}
+        for distance, i in [] if self.law.single else self.off:
+            binade = ((self.start + i) & ((1 << self.fmt.bits) - 1)) >> (self.fmt.precision - 1)
+            if distance > worst.get(binade, (0, 0))[0]:
+                worst[binade] = distance, i
+        return [[d, self.start + i, self.places[i]] for _, (d, i) in sorted(worst.items())]
 
     def zero(self, i: int, got: float, wanted: float) -> None:
         """Whether an input or a result was taken for zero."""
@@ -123,6 +143,10 @@ class _Count:
             "profile": [[d, self.start + i, self.places[i]] for d, i in peaks],
             "normal": max((d for d, i in self.off if self.normal(i)), default=0),
             "relative": [[d, self.start + i, self.places[i]] for d, i in relative],
+            "cells": self.cells(),
+            "strays": [
+                [*end] for _, kinds in sorted(self.odd.items()) for end in sorted({e for m in kinds.values() for e in (m[0], m[-1])})
+            ],
         }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def errors(curve: Curve, numbers: tuple[Floats, ...], compute: Callable[..., Any
     regular = (size >= UNDERFLOW) & (size <= OVERFLOW)
     rest, certain = _differences(curve, numbers, np.where(regular, computed, 0.0))
     if curve.cancels:
-        size = size + np.maximum(np.abs(numbers[0]), np.abs(numbers[1]))
+        size = size + np.abs(np.maximum(*numbers))
     with np.errstate(all="ignore"):
         relative = np.abs(rest) / size
     large = (np.abs(rest) > OVERFLOW) & (np.sign(rest) == np.sign(computed)) & (np.abs(computed) > OVERFLOW)

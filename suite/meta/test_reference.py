@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from suite import oracle, reference
+from suite.expected import CONSTANT, DENSE, LINE, inputs
 from suite.floats import FORMATS, Floats, Format, from_ordinal, from_patterns, round_to, to_ordinal, to_patterns
 from suite.meta.curves import Subject, subjects
 from suite.operations import operations
 from suite.oracle import Exact
 from suite.reference import Reference, chunks
-from suite.tally import CONSTANT, DENSE, LINE, inputs
 
 Patterns = NDArray[Any]
 HALF = ("float16", "bfloat16")
@@ -259,13 +259,13 @@ def test_a_wider_margin_changes_nothing(name: str, order: int, dtype: str, monke
 def test_an_error_within_the_margin_changes_nothing(
     name: str, order: int, piece: int, fmt: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A curve that errs to either side by all that it may: relative to a sum's own numbers where they cancel."""
+    """A curve that errs to either side by all that it may: relative to the larger number too where a sum with it cancels."""
     found = of(name, order, piece, fmt.name)
     curve, bound = found.curve, 2.0**-10
 
     def erring(*numbers: Floats) -> Floats:
         y = curve.compute(*numbers)
-        size = np.abs(y) + (np.maximum(*np.abs(numbers)) if curve.cancels else 0.0)
+        size = np.abs(y) + (np.abs(np.maximum(*numbers)) if curve.cancels else 0.0)
         return np.asarray(y + np.where(np.isfinite(size), 0.99 * bound * size * np.where(np.arange(len(y)) % 2, 1.0, -1.0), 0.0))
 
     starts = runs(fmt, found.piece.arity, 64, 32, seed=8) if order or not piece else cancelling(fmt)

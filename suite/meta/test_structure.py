@@ -24,18 +24,19 @@ REPORTS = [p for p in FILES if p.parts[len(ROOT.parts)] == "reports"]
 LAYERS = (
     {"suite", "suite.model"},
     {"suite.floats", "suite.wire"},
-    {"suite.operations", "suite.backends", "suite.tally", "suite.machine"},
+    {"suite.operations", "suite.backends", "suite.expected", "suite.machine"},
+    {"suite.tally"},
     {"suite.oracle", "suite.inputs", "suite.workloads", "suite.worker", "suite.processes", "suite.records"},
     {"suite.elementary", "suite.totals"},
     {"suite.reference"},
     {"suite.checks", "suite.casebook", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards"},
-    {"suite.session", "suite.cluster", "suite.verdicts"},
+    {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
     {"suite.judging", "suite.timing", "suite.search"},
     {"suite.plugin", "suite.sweep"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
 
-BESIDE_A_FRAMEWORK = ("model", "floats", "wire", "tally", "worker", "backends/__init__", "backends/base")
+BESIDE_A_FRAMEWORK = ("model", "floats", "wire", "expected", "tally", "worker", "backends/__init__", "backends/base")
 """Modules that run in a framework's process: NumPy and that framework are all there is."""
 
 NEEDED = ("flint", "hypothesis", "scipy", "tensorflow", "jax", "keras", "pytest", "optax", "ml_dtypes")

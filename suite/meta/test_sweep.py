@@ -9,14 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Client, LocalCluster
 
+from suite import shards
+from suite.cluster import results
+from suite.ledger import Ledger, SweepError
 from suite.meta.test_options import ROOT, USAGE_ERROR
-from suite.sweep import State, parser, planned
+from suite.sweep import planned, read
 
 FIRST, LAST = 124, 148
 SWEEP = ("--backend", "numpy", "--operation", "sigmoid", "--shards", f"{FIRST}:{LAST}")
@@ -114,12 +119,47 @@ def test_killed_twice_and_resumed_it_ends_in_the_same_digest(tmp_path: Path, und
 
 def test_a_shard_that_ended_in_an_error_is_tried_again(tmp_path: Path) -> None:
     """The others are not."""
-    state = State.begin(tmp_path, planned(parser().parse_args(SWEEP)), (FIRST, LAST))
-    failed, done, *_ = state.tasks()
-    state.keep(failed, {"outputs": [{"error": "RuntimeError: once"}], "facts": {}})
-    state.keep(done, {"outputs": [{"digest": ""}], "facts": {}})
-    left = [task["shard"] for task in State.resume(tmp_path).tasks()]
+    ledger = begun(tmp_path)
+    failed, done, *_ = ledger.tasks()
+    ledger.keep(failed, {"outputs": [{"error": "RuntimeError: once"}], "facts": {}})
+    ledger.keep(done, {"outputs": [{"digest": ""}], "facts": {}})
+    left = [task["shard"] for task in Ledger.resume(tmp_path).tasks()]
     assert left == [failed["shard"], *range(FIRST + 2, LAST)]
+
+
+def test_a_line_that_was_cut_off_is_computed_again(tmp_path: Path) -> None:
+    """As a process leaves it that is killed while it writes; what comes next begins a line of its own."""
+    ledger = begun(tmp_path)
+    one, other, *_ = ledger.tasks()
+    for task in (one, other):
+        ledger.keep(task, {"outputs": [{"digest": ""}], "facts": {}})
+    whole = ledger.path.read_bytes()
+    ledger.path.write_bytes(whole[:-20])
+    resumed = Ledger.resume(tmp_path)
+    assert [task["shard"] for task in resumed.tasks()] == list(range(FIRST + 1, LAST))
+    resumed.keep(other, {"outputs": [{"digest": ""}], "facts": {}})
+    assert ledger.path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("changed", [{"facts": {"numpy": "2"}, "cpu": {"cpu": "A"}}, {"facts": {"numpy": "1"}, "cpu": {"cpu": "B"}}])
+def test_shards_of_two_releases_or_cpus_are_not_mixed(tmp_path: Path, changed: dict[str, Any]) -> None:
+    """Neither while they are computed nor when they are read; one that has failed says nothing of where."""
+    ledger = begun(tmp_path)
+    one, other, third, *_ = ledger.tasks()
+    ledger.keep(one, {"outputs": [{"digest": ""}], "facts": {"numpy": "1"}, "cpu": {"cpu": "A"}})
+    ledger.keep(other, {"outputs": [{"error": "RuntimeError: once"}], "facts": {}})
+    with pytest.raises(SweepError, match="computed elsewhere"):
+        ledger.keep(third, {"outputs": [{"digest": ""}], **changed})
+    assert shards_done(tmp_path) == 2
+    with ledger.path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"kind": "shard", "group": third["group"], "shard": third["shard"], "outputs": [{}], **changed}) + "\n")
+    with pytest.raises(SweepError, match=r"new sweep"):
+        Ledger.resume(tmp_path)
+
+
+def begun(directory: Path) -> Ledger:
+    """A sweep of which nothing has been computed."""
+    return Ledger.begin(directory, planned(read([*SWEEP])), (FIRST, LAST))
 
 
 def test_interrupted_it_keeps_what_it_has_and_says_so(tmp_path: Path) -> None:
@@ -180,6 +220,43 @@ def test_a_planted_error_of_two_units_is_found(tmp_path: Path, undisturbed: str)
     assert extra["digest"] != undisturbed
 
 
+def test_a_backend_asked_for_by_name_has_to_be_there(tmp_path: Path) -> None:
+    """Exit 1 and the reason; the others go on."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jax'] = None\n", encoding="utf-8")
+    options = ("--operation", "sigmoid", "--only", "value", "--shards", "126:127", "--report", str(tmp_path))
+    code, output = finish(start("--backend", "jax,numpy", *options, PYTHONPATH=str(tmp_path)))
+    assert code == 1, output
+    assert "absent: jax: ModuleNotFoundError" in output
+    assert [record["case"]["backend"] for record in records(tmp_path)] == ["numpy"]
+
+
+def test_two_sweeps_on_one_cluster_keep_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of the same name, of two commands at a time."""
+    monkeypatch.setattr("suite.shards.run", lambda task: {"of": task["of"]})
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as local, Client(local) as client:
+        sweeps = [results(client, [{"group": "jax", "shard": k, "of": name} for k in range(8)]) for name in ("one", "other")]
+        found = [[result["of"] for _, result in pair] for pair in zip(*sweeps, strict=True)]
+    assert found == [["one", "other"]] * 8
+
+
+def test_threads_of_a_worker_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one process of a framework, and none is closed under another's request."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def computed(task: dict[str, Any]) -> dict[str, Any]:
+        inside.append(task["shard"])
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.remove(task["shard"])
+        return {}
+
+    monkeypatch.setattr(shards, "_computed", computed)
+    with ThreadPoolExecutor(4) as pool:
+        assert all("cpu" in result for result in pool.map(shards.run, [{"shard": k} for k in range(8)]))
+    assert max(most) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -192,14 +269,29 @@ def test_a_planted_error_of_two_units_is_found(tmp_path: Path, undisturbed: str)
         (("--resume",), "no sweep"),
         (("--dtype", "float64,float32"), "alone"),
         (("--backend", "numpy", "--dtype", "bfloat16"), "nothing to sweep"),
+        (("--dtype", "float64", "--only", "second derivative"), "nothing to sweep"),
+        (("--dtype", "float32,float16", "--shards", "8:16"), "float16 has one shard"),
+        (("--operation", "exp", "--shards", "0:4", "--write-elementary"), "leave out --shards"),
+        (("--resume", "--operation", "exp", "--all-implementations"), "leave out --operation, --all-implementations"),
+        (("--jobs", "0"), "1 or more"),
+        (("--dask", "tcp://127.0.0.1:9"), "no scheduler answers"),
     ],
 )
 def test_unusable_options_are_refused(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
-    """With the option's name, and what is allowed."""
+    """With the option's name, and what is allowed; nothing is left behind that could be resumed in place of an earlier sweep."""
     code, output = finish(start(*arguments, "--report", str(tmp_path)))
-    assert code in (USAGE_ERROR, 2)
+    assert code == USAGE_ERROR
     assert words in output
     assert "Traceback" not in output
+    assert "--dask" in arguments or not (tmp_path / "sweeps").exists()
+
+
+def test_a_sweep_of_another_version_is_not_resumed(tmp_path: Path) -> None:
+    """Its shards may lack what is counted now."""
+    ledger = begun(tmp_path)
+    ledger.path.write_text(ledger.path.read_text(encoding="utf-8").replace('"version": 2, ', ""), encoding="utf-8")
+    with pytest.raises(SweepError, match="another version"):
+        Ledger.resume(tmp_path)
 
 
 def test_a_foreign_file_is_not_resumed(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from suite import elementary, verdicts
+from suite.expected import DENSE, Expected, inputs
 from suite.floats import FORMATS
 from suite.model import Case, Limitation, Record
 from suite.operations.bounds import ELEMENTARY
 from suite.search import Search
 from suite.shards import Grid, Output, answers
-from suite.tally import Tally, inputs
+from suite.tally import Tally
 
 HALF = FORMATS["float16"]
 SIGMOID = Output(Case("sigmoid", "jax", "jax.nn.sigmoid", "jit", "float16"))
@@ -24,7 +25,7 @@ AT_TWO = 0x4000
 ENTRY = Limitation("known", "sigmoid", ("value_within_bound",), "because", region={"x": (2.0, 2.0)}, witness={"x": 2.0})
 
 
-def swept(output: Output, **planted: int) -> Record:
+def swept(output: Output, entry: Limitation = ENTRY, **planted: int) -> Record:
     """The record of the correctly rounded results, with some patterns replaced: ``x4000=0x3c00`` gives 1 at 2."""
     grid, reference = Grid.of(HALF, 1), output.reference
     tally = Tally(HALF, reference.law())
@@ -38,7 +39,7 @@ def swept(output: Output, **planted: int) -> Record:
         kept.append(got)
     result: dict[str, Any] = {**tally.result(), "evaluating": 1.0, "comparing": 0.5, "reference": 0.25}
     (answer,) = answers(({"outputs": [result]}, {"results 0": np.concatenate(kept)}))
-    return verdicts.record(output, [answer], {}, "somewhere", (ENTRY,))
+    return verdicts.record(output, [answer], {}, "somewhere", (entry,))
 
 
 @pytest.mark.parametrize("output", [SIGMOID, SLOPE])
@@ -74,6 +75,44 @@ def test_a_premature_zero_fails_a_gradient() -> None:
     assert "no_premature_zero" in record.message
     assert record.extra["frontier"] == ["0x1.0000000000000p+3", None]
     assert [float.fromhex(x) for x in record.extra["true zero"]] == [17.34375, -17.34375]
+
+
+def test_the_laws_of_values_are_judged() -> None:
+    """Above the range by a unit; a limit at infinity; NaN that becomes a number, which may be known to."""
+    assert "stays_in_range does not hold at" in swept(SIGMOID, x4C00=0x3C01).message
+    assert "value_within_bound does not hold at inf: got 0.0" in swept(SIGMOID, x7C00=0).message
+    assert "value_within_bound does not hold at -inf: got nan" in swept(SIGMOID, xFC00=0x7E00).message
+    lost = swept(SIGMOID, x7E01=0, xFFFF=0)
+    assert lost.status == "fail"
+    assert "2 times NaN goes in and a number comes out, the first of them with the bit pattern 0x7e01" in lost.message
+    entry = replace(ENTRY, id="no NaN", check=("nan_propagates",), region={})
+    assert swept(SIGMOID, entry, x7E01=0).status == "known"
+    assert swept(SIGMOID, entry, x7E01=0, x4200=0x3C00).status == "fail"
+
+
+def test_results_that_are_no_numbers_are_judged_wherever_they_are() -> None:
+    """In float32, one NaN behind a chunk's first, which is known, and one infinity between."""
+    output = replace(SIGMOID, case=replace(SIGMOID.case, dtype="float32"))
+    start, size = 0xC2400000, 1 << 12
+    x = output.reference.numbers(np.arange(start, start + size))[0]
+    right = output.reference.expected(start, size).patterns(FORMATS["float32"], start, size)
+    entry = replace(ENTRY, region={"x": (float(x[99]), float(x[0]))})
+    nan, infinity = 0x7FC00000, 0x7F800000
+    for planted, status in (({5: nan}, "known"), ({5: nan, 900: nan}, "fail"), ({5: nan, 900: infinity}, "fail")):
+        got = right.copy()
+        got[list(planted)] = list(planted.values())
+        tally = Tally(FORMATS["float32"], output.reference.law())
+        tally.add(start, got, Expected(DENSE, dense=right))
+        record = verdicts.record(output, [{**tally.result(), "evaluating": 1.0, "comparing": 0.5}], {}, "somewhere", (entry,))
+        assert (record.status, record.extra["non-finite"]) == (status, len(planted))
+        assert status == "known" or f"at {float(x[900]).hex()}: got {'nan' if planted[900] == nan else 'inf'}" in record.message
+
+
+def test_a_part_says_that_it_is_one() -> None:
+    """So that its digest stands beside none of all inputs."""
+    answer = {**Tally(HALF, SIGMOID.reference.law()).result(), "evaluating": 1.0}
+    record = verdicts.record(SIGMOID, [answer], {}, "somewhere", (), (3, 5))
+    assert record.check == "sweep value, shards 3 to 5 alone"
 
 
 def test_an_error_is_the_record() -> None:
@@ -113,6 +152,16 @@ def test_measured_errors_are_written_and_used(tmp_path: Path, monkeypatch: pytes
     assert r.in_ulps("exp", np.array([1.0])) == ELEMENTARY["exp"] * 2 * r.u
     assert elementary.rounding(SIGMOID.case, {}).measured == elementary.rounding(replace(exp.case, device="gpu"), {}).measured == {}
     elementary.measured.cache_clear()
+
+
+def test_a_search_without_a_single_number_finds_no_error() -> None:
+    """A function that is NaN everywhere is not one whose error is 0."""
+    search = Search(Output(Case("sigmoid", "jax", "jax.nn.sigmoid", "jit", "float64")), lambda x: np.full(x.shape, np.nan))
+    search.run(1)
+    record = search.record(1, "somewhere")
+    assert (record.value, record.worst) == (None, {})
+    assert record.extra["non-finite"] > 10_000
+    assert np.isfinite(float.fromhex(record.extra["firsts"]["non-finite"]))
 
 
 def test_a_search_finds_where_the_error_peaks() -> None:

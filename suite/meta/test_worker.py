@@ -228,6 +228,44 @@ def test_an_output_that_raises_leaves_the_others_of_its_sweep_alone() -> None:
     assert list(kept) == ["results 1"]
 
 
+@pytest.mark.parametrize("piece", [0, 1])
+def test_rows_of_a_sweep_are_those_that_its_numbers_stand_for(piece: int) -> None:
+    """[x, 0] by the number of x, and pairs with the first one's number before the second one's."""
+    key, fmt = ("softmax", "scipy.special.softmax"), FORMATS["float16"]
+    worker, output = Worker(backends()["numpy"], "cpu"), Output(Case("softmax", "numpy", key[1], "eager", "float16"), piece)
+    start, count = (0x3C3C3C00 if piece else 0x3C00), 1 << 9
+    seen: list[Any] = []
+
+    def itself(x: Any) -> Any:
+        seen.append(x)
+        return x
+
+    worker.implementations[key] = replace(worker.implementations[key], function=itself)
+    (asked,) = request([output], Grid(1 << 32, count, count) if piece else Grid(1 << 16, 1 << 16, 1 << 15), 0).header["outputs"]
+    got = worker._every_input(fmt, count, asked)(start)  # noqa: SLF001 - what sweep() asks for each chunk
+    first, *second = output.reference.numbers(np.arange(start, start + count))
+    rows = np.stack([first, *(second or [np.zeros(count)])], axis=-1)
+    assert np.array_equal(np.concatenate(seen), rows.astype(np.float16), equal_nan=True)
+    assert max(map(np.size, seen)) == count
+    assert np.array_equal(got, first.astype(np.float16).view(np.uint16))
+
+
+def test_what_is_expected_is_shared_only_where_it_is_the_same() -> None:
+    """σ is a value of one function and a derivative of another: the same numbers, but at infinity a derivative is not judged."""
+    grid = Grid.of(FORMATS["float32"], 1)
+    value = Output(Case("sigmoid", "numpy", "scipy.special.expit", "eager", "float32"))
+    slope = Output(Case("softplus", "jax", "jax.nn.softplus", "jit", "float32"), 0, 1)
+    for shard, shared in ((126, True), (254, True), (255, False), (511, False)):
+        together = request([value, slope], grid, shard)
+        names = [asked["expected"] for asked in together.header["outputs"]]
+        assert (names[0] == names[1]) == shared
+        for output, name in zip((value, slope), names, strict=True):
+            alone = request([output], grid, shard)
+            for part in ("kinds", "patterns", "digests", "dense"):
+                mine = alone.arrays[f"{alone.header['outputs'][0]['expected']} {part}"]
+                assert np.array_equal(together.arrays[f"{name} {part}"], mine)
+
+
 def test_filled_tensors_keep_integers_apart() -> None:
     """1 and 1.0 are equal, as keys of a cache too."""
     worker = Worker(backends()["numpy"], "cpu")

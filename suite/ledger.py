@@ -1,0 +1,140 @@
+"""The file that a sweep's finished shards are kept in, so that an interrupted sweep can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from suite import machine, records, shards
+from suite.shards import Output
+
+VERSION = 2
+"""Of the file, and of what a shard's line says."""
+
+
+class SweepError(Exception):
+    """The sweep cannot begin or continue; the text names the option or the file."""
+
+
+@dataclass
+class Ledger:
+    """The file of finished shards. Its first line is the plan, every other one a shard."""
+
+    path: Path
+    run: str
+    outputs: list[Output]
+    part: tuple[int, int] | None = None
+    done: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    places: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """Where each group's shards are computed: the framework's facts, and the CPU."""
+
+    @classmethod
+    def begin(cls, directory: Path, outputs: list[Output], part: tuple[int, int] | None) -> Ledger:
+        """A new one."""
+        run = records.new_run_id()
+        ledger = cls(directory / "sweeps" / f"{run}.jsonl", run, outputs, part)
+        try:
+            ledger.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SweepError(f"--report: cannot write under {directory}: {error.strerror or error}") from error
+        plan = {
+            "kind": "plan",
+            "version": VERSION,
+            "run": run,
+            "machine": machine.facts(),
+            "part": part,
+            "outputs": [o.to_json() for o in outputs],
+        }
+        ledger._append(plan)
+        return ledger
+
+    @classmethod
+    def resume(cls, directory: Path) -> Ledger:
+        """The latest one, finished or not, without its shards that ended in an error. A last line that was cut off is dropped."""
+        files = sorted((directory / "sweeps").glob("*.jsonl"))
+        if not files:
+            raise SweepError(f"--resume: there is no sweep under {directory / 'sweeps'}")
+        path = files[-1]
+        whole = _whole_lines(path)
+        try:
+            lines = [json.loads(line) for line in whole]
+            plan = {"version": 1, **lines[0]}
+            outputs = [Output.from_json(o) for o in plan["outputs"]]
+            part = tuple(plan["part"]) if plan.get("part") else None
+            finished = (line for line in lines[1:] if not any("error" in o for o in line["outputs"]))
+            done = {(line["group"], line["shard"]): line for line in finished}
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise SweepError(f"--resume: {path} is not a sweep's file: {error}") from error
+        if plan["version"] != VERSION:
+            raise SweepError(f"--resume: {path} was begun by another version of this command, which counts otherwise; begin a new sweep")
+        if plan["machine"] != machine.facts():
+            raise SweepError(f"--resume: {path} was begun on another machine, or with other settings; begin a new sweep")
+        ledger = cls(path, plan["run"], outputs, part, done)
+        for (name, _), line in done.items():
+            ledger._check_place(name, line)
+        return ledger
+
+    def keep(self, task: Mapping[str, Any], result: dict[str, Any]) -> None:
+        """Writes a finished shard.
+
+        Raises:
+            SweepError: it was computed with another release, setting or CPU than the others of its group.
+        """
+        line = {"kind": "shard", "group": task["group"], "shard": task["shard"], **result}
+        self._check_place(task["group"], line)
+        self._append(line)
+        self.done[task["group"], task["shard"]] = line
+
+    def _check_place(self, group: str, line: Mapping[str, Any]) -> None:
+        """One digest over results of two releases or CPUs would say nothing of either."""
+        if not line["facts"]:
+            return
+        here = {**line["facts"], **line.get("cpu", {})}
+        there = self.places.setdefault(group, here)
+        if differing := sorted(k for k in {*here, *there} if here.get(k) != there.get(k)):
+            named = ", ".join(f"{k} ({there.get(k, '')[:60]!r} there, {here.get(k, '')[:60]!r} here)" for k in differing)
+            raise SweepError(
+                f"shard {line['shard']} of {group} was computed elsewhere than the ones before it: {named}; "
+                "all of a group's shards need the same releases, settings and CPU: begin a new sweep"
+            )
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise SweepError(f"--report: cannot write {self.path}: {error.strerror or error}") from error
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """What is still to be done; a backend that turned out to be absent is not asked again."""
+        gone = {group for (group, _), line in self.done.items() if all("absent" in o for o in line["outputs"])}
+        return [t for t in shards.tasks(self.outputs, set(self.done), self.part) if t["group"] not in gone]
+
+    def finished(self) -> Iterator[tuple[Output, list[dict[str, Any]], list[dict[str, Any]]]]:
+        """(output, its answers, the shards' lines), in the order of the inputs, for outputs whose shards are all there."""
+        groups: dict[str, list[Output]] = {}
+        for output in self.outputs:
+            groups.setdefault(shards.group(output), []).append(output)
+        for name, members in groups.items():
+            lines = [self.done[key] for key in sorted(k for k in self.done if k[0] == name)]
+            wanted = len(shards.numbers(members[0], self.part))
+            for place, output in enumerate(members):
+                answers = [line["outputs"][place] for line in lines]
+                if len(lines) == wanted or any("absent" in a for a in answers):
+                    yield output, answers, lines
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The file's complete lines; what a killed process left behind them is cut off."""
+    try:
+        data = path.read_bytes()
+        end = data.rfind(b"\n") + 1
+        if end < len(data):
+            with path.open("r+b") as file:
+                file.truncate(end)
+        return data[:end].decode().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SweepError(f"--resume: {path}: {error}") from error
