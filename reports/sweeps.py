@@ -66,6 +66,11 @@ class Sweep:
         return self.record.check.removeprefix("sweep ")
 
     @property
+    def partial(self) -> bool:
+        """Whether only a part of the inputs was looked at; the output's name says which."""
+        return self.what.endswith(" alone")
+
+    @property
     def mode(self) -> str:
         """The mode, and the device if it is no CPU."""
         case = self.view.case

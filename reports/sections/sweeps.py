@@ -45,13 +45,15 @@ class _Swept:
 
 def _lead(rows: list[Sweep]) -> dict[str, object]:
     """What the first sentence is made of."""
-    judged = [row for row in rows if row.count("inputs")]
+    compared = [row for row in rows if row.count("inputs")]
+    judged = [row for row in compared if not row.partial]
     return {
+        "partial": len(compared) - len(judged),
         "outputs": len(judged),
         "cases": len({row.view.case for row in judged}),
         "inputs": sum(row.count("inputs") or 0 for row in judged),
         "dtypes": sorted({row.view.case.dtype for row in judged}, key=dtype_order),
-        "lost": len(rows) - len(judged),
+        "lost": len(rows) - len(compared),
     }
 
 

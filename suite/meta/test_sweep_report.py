@@ -171,3 +171,15 @@ def test_a_search_is_shown_as_what_it_is(tmp_path: Path) -> None:
     assert "68096" in page
     assert SCRIPT not in page
     assert "computed at every input" not in page
+
+
+def test_a_part_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    """Neither in the first sentence nor beside the others: digests of different inputs are not compared."""
+    part = sweep("sweep gradient, shards 3 to 5 alone", extra={**EXTRA, "digest": DIGEST[::-1]})
+    (tmp_path / "alone").mkdir()
+    alone = unescape(pages(tmp_path / "alone", part)["sweeps.html"])
+    assert "at every input of" not in alone
+    assert "1 output was looked at on a part of the inputs alone" in alone
+    both = pages(tmp_path, sweep(), part)["sweeps.html"]
+    assert "1 output of 1 case was computed at every input of float32" in unescape(both)
+    assert both.count('<th scope="row" class="what">') == 2
