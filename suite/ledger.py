@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from suite import machine, records, shards
 from suite.shards import Output
-
-VERSION = 2
-"""Of the file, and of what a shard's line says."""
 
 
 class SweepError(Exception):
@@ -21,35 +18,38 @@ class SweepError(Exception):
 
 @dataclass
 class Ledger:
-    """The file of finished shards. Its first line is the plan, every other one a shard."""
+    """The file of finished shards. Its first line is the plan, every other one a shard.
+
+    ``named`` are the backends that were asked for by name, ``places`` what is known of where each backend's shards are computed.
+    """
 
     path: Path
     run: str
     outputs: list[Output]
     part: tuple[int, int] | None = None
+    named: tuple[str, ...] = ()
     done: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     places: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    """Where each group's shards are computed: the framework's facts, and the CPU."""
+
+    def __post_init__(self) -> None:
+        self.groups = shards.grouped(self.outputs)
 
     @classmethod
-    def begin(cls, directory: Path, outputs: list[Output], part: tuple[int, int] | None) -> Ledger:
-        """A new one."""
+    def begin(cls, directory: Path, outputs: list[Output], part: tuple[int, int] | None, named: Iterable[str] = ()) -> Ledger:
+        """A new one, that is not on disk until :meth:`open`."""
         run = records.new_run_id()
-        ledger = cls(directory / "sweeps" / f"{run}.jsonl", run, outputs, part)
+        return cls(directory / "sweeps" / f"{run}.jsonl", run, outputs, part, tuple(named))
+
+    def open(self) -> None:
+        """Writes the plan, unless it stands there."""
+        if self.path.exists():
+            return
         try:
-            ledger.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SweepError(f"--report: cannot write under {directory}: {error.strerror or error}") from error
-        plan = {
-            "kind": "plan",
-            "version": VERSION,
-            "run": run,
-            "machine": machine.facts(),
-            "part": part,
-            "outputs": [o.to_json() for o in outputs],
-        }
-        ledger._append(plan)
-        return ledger
+            raise SweepError(f"--report: cannot write under {self.path.parent.parent}: {error.strerror or error}") from error
+        plan = {"kind": "plan", "version": shards.VERSION, "run": self.run, "machine": machine.facts(), "part": self.part}
+        self._append({**plan, "named": self.named, "outputs": [o.to_json() for o in self.outputs]})
 
     @classmethod
     def resume(cls, directory: Path) -> Ledger:
@@ -68,37 +68,47 @@ class Ledger:
             done = {(line["group"], line["shard"]): line for line in finished}
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise SweepError(f"--resume: {path} is not a sweep's file: {error}") from error
-        if plan["version"] != VERSION:
+        if plan["version"] != shards.VERSION:
             raise SweepError(f"--resume: {path} was begun by another version of this command, which counts otherwise; begin a new sweep")
         if plan["machine"] != machine.facts():
             raise SweepError(f"--resume: {path} was begun on another machine, or with other settings; begin a new sweep")
-        ledger = cls(path, plan["run"], outputs, part, done)
-        for (name, _), line in done.items():
-            ledger._check_place(name, line)
+        ledger = cls(path, plan["run"], outputs, part, tuple(plan["named"]), done)
+        for line in done.values():
+            ledger._check_place(line)
         return ledger
 
     def keep(self, task: Mapping[str, Any], result: dict[str, Any]) -> None:
         """Writes a finished shard.
 
         Raises:
-            SweepError: it was computed with another release, setting or CPU than the others of its group.
+            SweepError: it was computed with another release, setting or CPU than the others of its backend, or by another version of the
+                suite.
         """
         line = {"kind": "shard", "group": task["group"], "shard": task["shard"], **result}
-        self._check_place(task["group"], line)
+        self._check_place(line)
         self._append(line)
         self.done[task["group"], task["shard"]] = line
 
-    def _check_place(self, group: str, line: Mapping[str, Any]) -> None:
+    def place(self, group: str) -> str:
+        """What a group's environment goes by."""
+        case = self.groups[group][0].case
+        return f"{case.backend}-{case.device}"
+
+    def _check_place(self, line: Mapping[str, Any]) -> None:
         """One digest over results of two releases or CPUs would say nothing of either."""
-        if not line["facts"]:
+        named = f"shard {line['shard']} of {line['group']}"
+        if line.get("version") != shards.VERSION:
+            raise SweepError(f"{named} was computed by another version of the suite: workers need the same checkout")
+        absent = all("absent" in o for o in line["outputs"])
+        if not line["facts"] and not absent:
             return
-        here = {**line["facts"], **line.get("cpu", {})}
-        there = self.places.setdefault(group, here)
+        here = line["facts"] or {"absent": "yes"}
+        there = self.places.setdefault(self.place(line["group"]), here)
         if differing := sorted(k for k in {*here, *there} if here.get(k) != there.get(k)):
-            named = ", ".join(f"{k} ({there.get(k, '')[:60]!r} there, {here.get(k, '')[:60]!r} here)" for k in differing)
+            values = ", ".join(f"{k} ({there.get(k, '')[:40]!r} there, {here.get(k, '')[:40]!r} here)" for k in differing[:5])
             raise SweepError(
-                f"shard {line['shard']} of {group} was computed elsewhere than the ones before it: {named}; "
-                "all of a group's shards need the same releases, settings and CPU: begin a new sweep"
+                f"{named} was computed elsewhere than others of its backend: {values}; a backend's shards need the same releases, settings "
+                "and kind of CPU: begin a new sweep, on workers that are alike"
             )
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -111,20 +121,17 @@ class Ledger:
     def tasks(self) -> list[dict[str, Any]]:
         """What is still to be done; a backend that turned out to be absent is not asked again."""
         gone = {group for (group, _), line in self.done.items() if all("absent" in o for o in line["outputs"])}
-        return [t for t in shards.tasks(self.outputs, set(self.done), self.part) if t["group"] not in gone]
+        return [t for t in shards.tasks(self.groups, self.done, self.part) if t["group"] not in gone]
 
-    def finished(self) -> Iterator[tuple[Output, list[dict[str, Any]], list[dict[str, Any]]]]:
-        """(output, its answers, the shards' lines), in the order of the inputs, for outputs whose shards are all there."""
-        groups: dict[str, list[Output]] = {}
-        for output in self.outputs:
-            groups.setdefault(shards.group(output), []).append(output)
-        for name, members in groups.items():
+    def finished(self) -> Iterator[tuple[Output, list[dict[str, Any]]]]:
+        """(output, its answers in the order of the inputs), for outputs whose shards are all there."""
+        for name, members in self.groups.items():
             lines = [self.done[key] for key in sorted(k for k in self.done if k[0] == name)]
             wanted = len(shards.numbers(members[0], self.part))
             for place, output in enumerate(members):
                 answers = [line["outputs"][place] for line in lines]
                 if len(lines) == wanted or any("absent" in a for a in answers):
-                    yield output, answers, lines
+                    yield output, answers
 
 
 def _whole_lines(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -222,6 +222,9 @@ def close() -> None:
 atexit.register(close)
 
 
+VERSION = 2
+"""Of what :func:`run` returns."""
+
 _one_at_a_time = threading.Lock()
 
 
@@ -231,11 +234,12 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
     The threads of a worker take turns: there is one framework's process.
 
     Returns:
-        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process,
-        and the ``cpu``.
+        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process
+        and of the CPU, empty if the backend is absent or its process does not say; ``version``.
     """
     with _one_at_a_time:
-        return {**_computed(task), "cpu": dict(machine.cpu())}
+        found = _computed(task)
+    return {**found, "facts": {**found["facts"], **machine.cpu()} if found["facts"] else {}, "version": VERSION}
 
 
 def _computed(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +270,11 @@ def _evaluate(process: Process, outputs: list[Output], grid: Grid, shard: int) -
     asked = request(outputs, grid, shard)
     try:
         found = answers(process.submit(asked).result())
-    except (WorkerError, Absent) as error:  # absent: it has died before, and does not start any more
+    except Absent as error:
+        # It has been there, and does not start again after a death: the next shard tries with a new one.
+        close()
+        return {output: {"error": str(error)} for output in outputs}
+    except WorkerError as error:
         if len(outputs) == 1:
             return {outputs[0]: {"error": str(error)}}
         return {o: answer for output in outputs for o, answer in _evaluate(process, [output], grid, shard).items()}
@@ -288,14 +296,21 @@ def kept_results(text: str) -> NDArray[np.uint16]:
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<u2")
 
 
-def tasks(outputs: Iterable[Output], done: set[tuple[str, int]], part: tuple[int, int] | None = None) -> list[dict[str, Any]]:
+def grouped(outputs: Iterable[Output]) -> dict[str, list[Output]]:
+    """Outputs by the names of their groups."""
+    groups: dict[str, list[Output]] = {}
+    for output in outputs:
+        groups.setdefault(group(output), []).append(output)
+    return groups
+
+
+def tasks(
+    groups: Mapping[str, list[Output]], done: Collection[tuple[str, int]], part: tuple[int, int] | None = None
+) -> list[dict[str, Any]]:
     """The shards still to be computed, backend by backend; ``done`` holds (name of the group, number of the shard).
 
     ``part`` leaves only the shards from the one number up to the other.
     """
-    groups: dict[str, list[Output]] = {}
-    for output in outputs:
-        groups.setdefault(group(output), []).append(output)
     found = []
     for name, members in groups.items():
         plain = [o.to_json() for o in members]
@@ -307,6 +322,11 @@ def numbers(output: Output, part: tuple[int, int] | None) -> range:
     """The shards of an output, or those of them that ``part`` leaves."""
     grid = Grid.of(FORMATS[output.case.dtype], output.slice.arity)
     return range(grid.shards)[slice(*part)] if part else range(grid.shards)
+
+
+def partial(output: Output, part: tuple[int, int] | None) -> bool:
+    """Whether ``part`` leaves out any of an output's shards."""
+    return numbers(output, part) != numbers(output, None)
 
 
 def group(output: Output) -> str:

@@ -47,9 +47,9 @@ def pieces(operation: Operation, pairs: bool) -> list[int]:
 def planned(options: argparse.Namespace) -> list[Output]:
     """The outputs that the options select, backend by backend."""
     found = []
-    for name, modes in (options.backend or {name: [] for name in backends()}).items():
+    for name, modes in (options.backend or dict.fromkeys(backends(), ())).items():
         backend = backends()[name]
-        for dtype in (d for d in options.dtype or ["float32"] if d in backend.dtypes):
+        for dtype in (d for d in options.dtype if d in backend.dtypes):
             for implementation in backend.implementations:
                 if not _selected(options, name, implementation.operation, implementation.name, dtype) or dtype not in implementation.dtypes:
                     continue
@@ -87,6 +87,7 @@ def run(ledger: Ledger, address: str, jobs: int) -> None:
         cluster.connect(address, jobs) as client,
         tqdm(total=total, initial=len(ledger.done), unit=" shards", disable=None, smoothing=0.05, dynamic_ncols=True) as bar,
     ):
+        ledger.open()
         for task, result in cluster.results(client, todo):
             ledger.keep(task, result)
             bar.set_description(task["group"], refresh=False)
@@ -108,7 +109,7 @@ class Written:
         return int(any(r.status in ("fail", "error") for r in self.records) or bool({*named} & {*self.absent}))
 
 
-def write(ledger: Ledger, directory: Path, command: list[str], complete: bool, named: Iterable[str] = ()) -> Written:
+def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -> Written:
     """Turns what is finished into a result file."""
     known = load_limitations()
     made = Written(directory / "results" / f"{ledger.run}-sweep.jsonl")
@@ -117,22 +118,22 @@ def write(ledger: Ledger, directory: Path, command: list[str], complete: bool, n
     writer.begin("sweep", command, "sweep", 0, len(ledger.outputs))
     writer.environment("suite", "suite", machine.facts())
     finished = 0
-    for output, answers, lines in ledger.finished():
+    for output, answers in ledger.finished():
         finished += 1
-        case = output.case
+        case, place = output.case, ledger.place(shards.group(output))
+        facts = ledger.places.get(place, {})
         if reason := next((a["absent"] for a in answers if "absent" in a), ""):
-            made.absent[case.implementation if any(line["facts"] for line in lines) else case.backend] = reason
+            made.absent[case.backend if "absent" in facts else f"{case.backend}, {case.implementation}"] = reason
             writer.absent(case.backend, reason, case.implementation, case.operation)
             continue
-        facts = ledger.places.get(shards.group(output), {})
-        environment = f"{case.backend}-sweep"
+        environment = f"{place}-sweep"
         if environment not in made.environments:
             writer.environment(environment, case.backend, facts)
             made.environments[environment] = facts
         made.records.append(verdicts.record(output, answers, facts, environment, known, ledger.part))
         writer.record(made.records[-1])
     if complete:
-        writer.end(made.exit_code(named), finished)
+        writer.end(made.exit_code(ledger.named), finished)
     writer.close()
     return made
 
@@ -160,7 +161,7 @@ def _modes(text: str) -> list[tuple[str, str]]:
         _listed(backends())(name)
         if mode and mode not in backends()[name].modes:
             raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
-        found.append((name, mode))
+        found += [(name, m) for m in ([mode] if mode else backends()[name].swept)]
     return found
 
 
@@ -203,7 +204,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="the device that every backend runs on")
     made.add_argument("--resume", action="store_true", help="continue the latest sweep under the report directory, with its own plan")
     made.add_argument("--dask", default="", metavar="ADDRESS", help="a Dask scheduler; by default a cluster on this machine")
-    made.add_argument("--jobs", type=_jobs, default=cluster.default_jobs(), metavar="N", help="processes of the cluster on this machine")
+    made.add_argument("--jobs", type=_jobs, metavar="N", help="processes of the cluster on this machine; by default one for each core")
     made.add_argument("--write-elementary", action="store_true", help="put the errors found for exp, log, … into fixtures/elementary.json")
     made.add_argument("--seed", type=int, metavar="N", help="repeats the search in float64 that printed this number")
     made.add_argument("--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for sweeps/, results/ and html/")
@@ -220,13 +221,20 @@ def read(arguments: list[str] | None = None) -> argparse.Namespace:
     options = made.parse_args(arguments)
     if options.resume and (given := [name for name in SELECTING if getattr(options, name) != made.get_default(name)]):
         raise SweepError(f"--resume goes on with its own plan; leave out {', '.join('--' + n.replace('_', '-') for n in given)}")
-    if options.backend is not None:
-        options.backend = {name: [mode for n, mode in options.backend if n == name and mode] for name, _ in options.backend}
-    dtypes = options.dtype or ["float32"]
-    if options.pairs and "float32" in dtypes:
+    for name in ("operation", "dtype", "only"):
+        setattr(options, name, list(dict.fromkeys(getattr(options, name) or ())))
+    options.dtype = options.dtype or ["float32"]
+    modes = list(dict.fromkeys(options.backend or ()))
+    options.backend = {name: [mode for n, mode in modes if n == name] for name, _ in modes}
+    searching = "float64" in options.dtype
+    if options.pairs and "float32" in options.dtype:
         raise SweepError("--pairs: pairs of float32 numbers are too many; ask for --dtype float16,bfloat16")
-    if "float64" in dtypes and (set(dtypes) != {"float64"} or options.pairs or options.shards or options.dask):
-        raise SweepError("--dtype float64: searches alone, without other dtypes, --pairs, --shards and --dask")
+    if searching and (options.dtype != ["float64"] or any((options.pairs, options.shards, options.dask, options.write_elementary))):
+        raise SweepError("--dtype float64: searches alone, without other dtypes, --pairs, --shards, --dask and --write-elementary")
+    if options.seed is not None and not searching:
+        raise SweepError("--seed: a sweep draws nothing; it goes with --dtype float64")
+    if options.jobs and options.dask:
+        raise SweepError("--jobs: how many workers there are is the cluster's affair; leave it out beside --dask")
     if options.write_elementary and options.shards:
         raise SweepError("--write-elementary: a part of the inputs says nothing of all; leave out --shards")
     return options
@@ -243,11 +251,12 @@ def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
             outputs = planned(options)
             if not outputs:
                 raise SweepError("nothing to sweep: no implementation fits what --backend, --operation, --dtype, --only and --pairs select")
-            if "float64" in (options.dtype or ()):
+            if "float64" in options.dtype:
                 return _search(outputs, options, directory, out)
-            if empty := next((o for o in outputs if not shards.numbers(o, options.shards)), None):
-                raise SweepError(f"--shards: {empty.case.dtype} has one shard, number 0")
-            ledger = Ledger.begin(directory, outputs, options.shards)
+            last = options.shards[1] if options.shards else 0
+            if short := next((o for o in outputs if last > len(shards.numbers(o, None))), None):
+                raise SweepError(f"--shards: {last} is too large; {short.case.dtype} has {len(shards.numbers(short, None))}")
+            ledger = Ledger.begin(directory, outputs, options.shards, options.backend)
         return _sweep(ledger, options, directory, ["python", "-m", "suite.sweep", *(arguments or sys.argv[1:])], out)
     except (SweepError, LimitationsError, records.ReportDirectoryError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -264,13 +273,18 @@ def _search(outputs: list[Output], options: argparse.Namespace, directory: Path,
     counts: Counter[str] = Counter()
     absent: dict[str, str] = {}
     processes = Processes(options.device)
+    stopped = False
     try:
         for output in tqdm(outputs, unit=" outputs", disable=None, dynamic_ncols=True):
             counts[_searched(processes, output, seed, writer, absent)] += 1
+    except KeyboardInterrupt:
+        stopped = True
+        print("interrupted: what has been found is kept", file=out)
     finally:
         processes.close()
-    code = int(bool(counts["error"] or {*(options.backend or ())} & {*absent}))
-    writer.end(code, len(outputs))
+    code = INTERRUPTED if stopped else int(bool(counts["error"] or {*options.backend} & {*absent}))
+    if not stopped:
+        writer.end(code, len(outputs))
     writer.close()
     _report(writer.path, counts, absent, directory, out)
     return code
@@ -288,7 +302,7 @@ def _searched(processes: Processes, output: Output, seed: int, writer: records.W
         return "absent"
     if reason := described["missing"].get(f"{case.operation} {case.implementation}"):
         writer.absent(case.backend, reason, case.implementation, case.operation)
-        absent[case.implementation] = reason
+        absent[f"{case.backend}, {case.implementation}"] = reason
         return "absent"
     writer.environment(process.name, case.backend, described["facts"])
     record = search.search(processes, output, seed, process.name)
@@ -308,25 +322,30 @@ def _report(path: Path, counts: Mapping[str, int], absent: Mapping[str, str], di
 def _sweep(ledger: Ledger, options: argparse.Namespace, directory: Path, command: list[str], out: TextIO) -> int:
     print(f"{len(ledger.outputs)} outputs; shards are kept in {ledger.path}", file=out)
     stopped, code = "", 0
-    begin, before = time.monotonic(), len(ledger.done)
+    begin, before, jobs = time.monotonic(), len(ledger.done), options.jobs or cluster.default_jobs()
     try:
-        run(ledger, options.dask, options.jobs)
+        run(ledger, options.dask, jobs)
     except KeyboardInterrupt:
-        stopped, code = "interrupted", INTERRUPTED
-    except (SweepError, cluster.ClusterError) as error:
+        stopped, code = "interrupted: continue with --resume", INTERRUPTED
+    except cluster.ClusterError as error:
+        stopped, code = f"error: {error}\ncontinue with --resume", UNUSABLE
+    except SweepError as error:
         stopped, code = f"error: {error}", UNUSABLE
+    if not ledger.done and stopped:
+        print(stopped, file=sys.stderr)
+        return code
     seconds = time.monotonic() - begin
-    print(f"{len(ledger.done) - before} shards in {seconds / 60:.1f} minutes{_shares(ledger, before, seconds * options.jobs)}", file=out)
-    named = options.backend or ()
-    made = write(ledger, directory, command, not stopped, named)
+    shares = "" if options.dask else _shares(ledger, before, seconds * jobs)
+    print(f"{len(ledger.done) - before} shards in {seconds / 60:.1f} minutes{shares}", file=out)
+    made = write(ledger, directory, command, not stopped)
     if options.write_elementary:
         print(f"{elementary.PATH}: {elementary.write(made.records, made.environments)} figures changed", file=out)
     print(*_costs(made.records), sep="\n", file=out)
     _report(made.path, Counter(r.status for r in made.records), made.absent, directory, out)
     if stopped:
-        print(f"{stopped}\nwhat is finished is kept: continue with --resume", file=out)
+        print(stopped, file=out)
         return code
-    return made.exit_code(named)
+    return made.exit_code(ledger.named)
 
 
 def _shares(ledger: Ledger, before: int, seconds: float) -> str:

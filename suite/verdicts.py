@@ -44,7 +44,8 @@ def record(
     part: tuple[int, int] | None = None,
 ) -> Record:
     """The record of an output whose shards have all been computed, or those of a ``part``, which its name then says."""
-    what = ", ".join([output.what, *(["shards {} to {} alone".format(*part)] if part else [])])
+    some = [f"shards {part[0]} to {part[1] - 1} alone"] if part and shards.partial(output, part) else []
+    what = ", ".join([output.what, *some])
     fields: dict[str, Any] = {"case": output.case, "check": f"sweep {what}", "family": "sweep", "metric": METRIC}
     if error := next((a["error"] for a in answers if "error" in a), ""):
         return Record(**fields, status="error", message=error, environment=environment)

@@ -19,7 +19,8 @@ def pages(view: View) -> Iterator[Page]:
     for each in swept:
         for number, (page, part) in enumerate(zip(each.paths, each.parts, strict=True), 1):
             figure = figure_data(row for group in part for row in group.rows)
-            context = {"swept": each, "part": part, "figure": figure, "number": number}
+            partial = any(row.partial for group in part for row in group.rows)
+            context = {"swept": each, "partial": partial, "part": part, "figure": figure, "number": number}
             yield Page(page, "sweep.j2", f"{each.operation}: sweep", context, figures=bool(figure["rows"]), script="sweeps.js")
 
 

@@ -336,6 +336,7 @@ def test_a_descent_between_shards_counts() -> None:
         got[border] = moved(FLOAT16, right[border - 1 : border], -1)[0]
         total = Total(FLOAT16, sharded(found, 0, got, 1 << 13, 8))
         assert total.counts["descents"] == descents, hex(border)
+        assert total.first("descents") == (border if descents else None)
 
 
 def test_a_total_digest_depends_on_every_shard() -> None:

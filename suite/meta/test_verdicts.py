@@ -108,11 +108,28 @@ def test_results_that_are_no_numbers_are_judged_wherever_they_are() -> None:
         assert status == "known" or f"at {float(x[900]).hex()}: got {'nan' if planted[900] == nan else 'inf'}" in record.message
 
 
+def test_a_pair_is_judged_beside_others_that_are_further_off() -> None:
+    """log(e^a + e^b) may err by many units where it is near 0, by 60 nowhere else: each binade of b has a worst result of its own."""
+    output = Output(Case("logaddexp", "jax", "jax.numpy.logaddexp", "jit", "bfloat16"), 1)
+    fmt, start = FORMATS["bfloat16"], 0xBF320000  # a = -0.6953…, all b
+    right = output.reference.expected(start, 1 << 16).patterns(fmt, 0, 1 << 16)
+    near, far = 0xBF32, 0x4040  # b = a, where the sum is about 1, and 3
+    for spoiled, status in (({near: 200}, "pass"), ({near: 200, far: 60}, "fail")):
+        got = right.copy()
+        got[list(spoiled)] += np.array(list(spoiled.values()), dtype=got.dtype)
+        tally = Tally(fmt, output.reference.law())
+        tally.add(start, got, Expected(DENSE, dense=right))
+        record = verdicts.record(output, [{**tally.result(), "evaluating": 1.0, "comparing": 0.5}], {}, "somewhere", ())
+        assert (record.status, record.value) == (status, 200.0), record.message
+
+
 def test_a_part_says_that_it_is_one() -> None:
     """So that its digest stands beside none of all inputs."""
-    answer = {**Tally(HALF, SIGMOID.reference.law()).result(), "evaluating": 1.0}
-    record = verdicts.record(SIGMOID, [answer], {}, "somewhere", (), (3, 5))
-    assert record.check == "sweep value, shards 3 to 5 alone"
+    output = replace(SIGMOID, case=replace(SIGMOID.case, dtype="float32"))
+    answer = {**Tally(FORMATS["float32"], output.reference.law()).result(), "evaluating": 1.0}
+    assert verdicts.record(output, [answer], {}, "somewhere", (), (0, 512)).check == "sweep value"
+    record = verdicts.record(output, [answer], {}, "somewhere", (), (3, 5))
+    assert record.check == "sweep value, shards 3 to 4 alone"
 
 
 def test_an_error_is_the_record() -> None:
