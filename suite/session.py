@@ -19,7 +19,7 @@ from suite.floats import FORMATS, Floats
 from suite.inputs import Batch
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
-from suite.processes import Processes, Request
+from suite.processes import Absent, Processes, Request
 from suite.shards import Output
 
 LIMITATIONS = Path(__file__).resolve().parent.parent / "fixtures" / "limitations.toml"
@@ -294,7 +294,10 @@ class Session:
         """The tally of an output over every input of its format."""
         outputs, key, request = self._sweep_request(output.case)
         found = shards.answers(self.processes.answer(key, self.processes.of(output.case), request))
-        return found[outputs.index(output)]
+        mine = found[outputs.index(output)]
+        if "absent" in mine:
+            raise Absent(mine["absent"])
+        return mine
 
     def announce_sweeps(self, outputs: Iterable[Output]) -> None:
         """Queues what :meth:`sweep` will ask: all outputs of a case in one request."""

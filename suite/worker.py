@@ -34,6 +34,10 @@ CORE = "LOGITBENCH_CORE"
 _EXACT_KINDS = {"i": "int32", "u": "int32", "b": "bool"}
 
 
+class _OtherDtype(TypeError):
+    """An implementation returns another dtype than it is given: its results are no numbers of the format that is swept."""
+
+
 @dataclass
 class _Swept:
     """An output while it is swept."""
@@ -45,6 +49,7 @@ class _Swept:
     evaluating: float = 0.0
     comparing: float = 0.0
     error: str = ""
+    comparable: bool = True
 
     def chunk(self, start: int, keep: bool) -> None:
         """Evaluates and compares the inputs from ``start`` on, unless an earlier chunk has failed."""
@@ -57,15 +62,17 @@ class _Swept:
             self.tally.add(start, got, next(self.expected))
             self.evaluating += middle - begin
             self.comparing += time.perf_counter() - middle
+        except _OtherDtype as error:
+            self.error, self.comparable = str(error), False
         except Exception as error:  # noqa: BLE001 - whatever a framework raises is that output's result
             self.error = _reason(error)
         else:
             self.kept += [got] if keep else []
 
     def answer(self) -> dict[str, Any]:
-        """The tally and the seconds, or the error."""
+        """The tally and the seconds, or the error, or why there is nothing to compare."""
         if self.error:
-            return {"error": self.error}
+            return {"error" if self.comparable else "absent": self.error}
         return {**self.tally.result(), "evaluating": self.evaluating, "comparing": self.comparing}
 
 
@@ -189,7 +196,7 @@ class Worker:
             result = function(*tensors, *cotangents)
             array = self.backend.array(result[1][0] if order else result)
             if str(array.dtype) != dtype:
-                raise TypeError(f"{output['implementation']} returned {array.dtype} for {dtype}")
+                raise _OtherDtype(f"{output['implementation']} returned {array.dtype} for {dtype}")
             return array[:, 0] if array.ndim > 1 else array
 
         def run(start: int) -> NDArray[Any]:

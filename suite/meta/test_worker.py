@@ -266,6 +266,17 @@ def test_what_is_expected_is_shared_only_where_it_is_the_same() -> None:
                 assert np.array_equal(together.arrays[f"{name} {part}"], mine)
 
 
+def test_results_of_another_dtype_are_not_compared() -> None:
+    """They are no numbers of the format; which dtype came out is said."""
+    worker = Worker(backends()["numpy"], "cpu")
+    (operation, name), *_ = ELEMENTWISE
+    worker.implementations[operation, name] = replace(worker.implementations[operation, name], function=lambda x: x.astype(np.float32))
+    asked = request([Output(Case(operation, "numpy", name, "eager", "float16"))], Grid.of(FORMATS["float16"], 1), 0)
+    answer, kept = worker.sweep(dict(asked.header), asked.arrays)
+    assert answer["outputs"] == [{"absent": f"{name} returned float32 for float16"}]
+    assert not kept
+
+
 def test_filled_tensors_keep_integers_apart() -> None:
     """1 and 1.0 are equal, as keys of a cache too."""
     worker = Worker(backends()["numpy"], "cpu")
