@@ -1,12 +1,12 @@
 """A directed search for the worst input of a float64 function, whose inputs are too many to be swept.
 
-Hypothesis draws where to look and is told how bad it was (``hypothesis.target``); from the worst inputs found, neighbouring bit patterns
-are searched at ever smaller steps. What comes out is a lower bound on the largest error, never a proof.
+Every binade near 1 is looked at; Hypothesis draws where to look further and is told how bad it was (``hypothesis.target``); from the worst
+inputs found, each of another binade, neighbouring bit patterns are searched at ever smaller steps. What comes out is a lower bound on the
+largest error, never a proof.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +26,14 @@ from suite.shards import Output
 BLOCK = 512
 """Inputs evaluated at a time."""
 
+EXPONENTS = range(-64, 12)
+"""Of the binades that are looked at one by one, on both sides of zero: beyond, the functions are constant, linear or out of range."""
+
 EXAMPLES = 60
 """Places that Hypothesis looks at."""
 
 KEPT = 6
-"""Inputs from which the neighbourhood is searched."""
+"""Inputs from which the neighbourhood is searched: the worst of so many binades."""
 
 STEPS = tuple(1 << k for k in range(44, -1, -4))
 """Distances between the neighbours tried, in ordinals."""
@@ -52,7 +55,8 @@ class Search:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("premature zeros", "flushed out", "non-finite"), 0))
     firsts: dict[str, str] = field(default_factory=dict)
     """Of each, the first that was come upon."""
-    best: list[tuple[float, int]] = field(default_factory=list)
+    best: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """The largest error that has been found in each binade, and its input's ordinal."""
 
     def look(self, ordinals: NDArray[np.int64]) -> float:
         """Evaluates a block of inputs and returns its largest error, in units in the last place of the exact result."""
@@ -63,10 +67,8 @@ class Search:
         self.seen += len(x)
         top = int(np.argmax(errors))
         entry = (float(errors[top]), int(ordinals[top]))
-        if entry not in self.best:
-            heapq.heappush(self.best, entry)
-            if len(self.best) > KEPT:
-                heapq.heappop(self.best)
+        binade = entry[1] >> (FMT.precision - 1)
+        self.best[binade] = max(entry, self.best.get(binade, entry))
         return entry[0]
 
     def _errors(self, x: Floats, got: Floats) -> Floats:
@@ -89,10 +91,15 @@ class Search:
         return errors
 
     def run(self, seed: int) -> None:
-        """First wherever Hypothesis looks, then around the worst inputs."""
+        """First in every binade near 1, then wherever Hypothesis looks, then around the worst inputs."""
         grid = to_ordinal(FMT, inputs.elementwise_grid(self.output.operation, FMT))
         for at in range(0, len(grid), BLOCK):
             self.look(np.resize(grid[at : at + BLOCK], BLOCK))
+        rng, size = np.random.default_rng(seed), 1 << (FMT.precision - 1)
+        for exponent in EXPONENTS:
+            low = (exponent + FMT.emax) * size
+            for sign in (1, -1):
+                self.look(sign * (low + rng.integers(0, size, BLOCK)))
         around = np.arange(BLOCK) - BLOCK // 2
 
         def body(place: tuple[int, int]) -> None:
@@ -104,12 +111,12 @@ class Search:
         phases = (Phase.generate, Phase.target)
         inputs.run_hypothesis(places, body, seed, EXAMPLES, phases, database=None)
         for step in STEPS:
-            for _, center in sorted(self.best, reverse=True):
+            for _, center in sorted(self.best.values(), reverse=True)[:KEPT]:
                 self.look(center + around * step)
 
     def record(self, seed: int, environment: str) -> Record:
         """What has been found; no error at all where no result was a number other than zero."""
-        worst, at = max(self.best)
+        worst, at = max(self.best.values())
         extra = {"slice": self.output.slice.label, "order": self.output.order, "evaluations": self.seen, "seed": seed}
         found = worst >= 0.0
         return Record(

@@ -171,6 +171,21 @@ def test_measured_errors_are_written_and_used(tmp_path: Path, monkeypatch: pytes
     elementary.measured.cache_clear()
 
 
+def test_a_search_looks_into_every_binade_near_one() -> None:
+    """Where a formula gives way to another: an error of up to 53.5 units over a tenth of a binade."""
+
+    def faulty(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        with np.errstate(all="ignore"):
+            off = 100 * 2.0**-53 * np.where((x > -0.4142) & (x < -0.39), (x + 0.39) / 0.0242, 0.0)
+            return np.asarray(np.log1p(x) * (1.0 + off))
+
+    search = Search(Output(Case("log1p", "jax", "jax.numpy.log1p", "jit", "float64")), faulty)
+    search.run(1)
+    record = search.record(1, "somewhere")
+    assert 53.0 < (record.value or 0.0) < 55.0
+    assert float.fromhex(record.worst["x"]) < -0.41
+
+
 def test_a_search_without_a_single_number_finds_no_error() -> None:
     """A function that is NaN everywhere is not one whose error is 0."""
     search = Search(Output(Case("sigmoid", "jax", "jax.nn.sigmoid", "jit", "float64")), lambda x: np.full(x.shape, np.nan))
