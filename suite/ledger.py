@@ -20,7 +20,8 @@ class SweepError(Exception):
 class Ledger:
     """The file of finished shards. Its first line is the plan, every other one a shard.
 
-    ``named`` are the backends that were asked for by name, ``places`` what is known of where each backend's shards are computed.
+    ``named`` are the backends that were asked for by name, ``places`` what is known of where each backend's shards are computed,
+    ``machine`` the facts of this one before a cluster has changed any variable.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Ledger:
     named: tuple[str, ...] = ()
     done: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
     places: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=machine.facts)
 
     def __post_init__(self) -> None:
         self.groups = shards.grouped(self.outputs)
@@ -48,7 +50,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SweepError(f"--report: cannot write under {self.path.parent.parent}: {error.strerror or error}") from error
-        plan = {"kind": "plan", "version": shards.VERSION, "run": self.run, "machine": machine.facts(), "part": self.part}
+        plan = {"kind": "plan", "version": shards.VERSION, "run": self.run, "machine": self.machine, "part": self.part}
         self._append({**plan, "named": self.named, "outputs": [o.to_json() for o in self.outputs]})
 
     @classmethod
@@ -70,9 +72,9 @@ class Ledger:
             raise SweepError(f"--resume: {path} is not a sweep's file: {error}") from error
         if plan["version"] != shards.VERSION:
             raise SweepError(f"--resume: {path} was begun by another version of this command, which counts otherwise; begin a new sweep")
-        if plan["machine"] != machine.facts():
-            raise SweepError(f"--resume: {path} was begun on another machine, or with other settings; begin a new sweep")
         ledger = cls(path, plan["run"], outputs, part, tuple(plan["named"]), done)
+        if plan["machine"] != ledger.machine:
+            raise SweepError(f"--resume: {path} was begun on another machine, or with other settings; begin a new sweep")
         for line in done.values():
             ledger._check_place(line)
         return ledger

@@ -63,8 +63,9 @@ class _Alarm:
         self._process.kill()
 
     def cancel(self) -> None:
-        """It has been in time."""
+        """It has been in time. Afterwards its thread is gone."""
         self._timer.cancel()
+        self._timer.join()
 
 
 class Process:

@@ -116,7 +116,7 @@ def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -
     made.path.unlink(missing_ok=True)
     writer = records.Writer(directory, ledger.run, "sweep")
     writer.begin("sweep", command, "sweep", 0, len(ledger.outputs))
-    writer.environment("suite", "suite", machine.facts())
+    writer.environment("suite", "suite", ledger.machine)
     finished = 0
     for output, answers in ledger.finished():
         finished += 1

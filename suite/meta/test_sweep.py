@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
 
 from suite import shards
-from suite.cluster import results
 from suite.ledger import Ledger, SweepError
 from suite.meta.test_options import ROOT, USAGE_ERROR
 from suite.sweep import planned, read
@@ -42,6 +40,19 @@ def expit(x):
     return result
 
 scipy.special.expit = expit
+"""
+
+
+TWO_SWEEPS = """
+import json
+from distributed import Client, LocalCluster
+from suite import shards
+from suite.cluster import results
+
+shards.run = lambda task: {"of": task["of"]}
+with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as local, Client(local) as client:
+    sweeps = [results(client, [{"group": "jax", "shard": k, "of": name} for k in range(8)]) for name in ("one", "other")]
+    print(json.dumps([[result["of"] for _, result in pair] for pair in zip(*sweeps, strict=True)]))
 """
 
 
@@ -253,13 +264,10 @@ def test_a_backend_asked_for_by_name_has_to_be_there(tmp_path: Path) -> None:
     assert [record["case"]["backend"] for record in records(tmp_path)] == ["numpy"]
 
 
-def test_two_sweeps_on_one_cluster_keep_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_sweeps_on_one_cluster_keep_apart() -> None:
     """Shards of the same name, of two commands at a time."""
-    monkeypatch.setattr("suite.shards.run", lambda task: {"of": task["of"]})
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as local, Client(local) as client:
-        sweeps = [results(client, [{"group": "jax", "shard": k, "of": name} for k in range(8)]) for name in ("one", "other")]
-        found = [[result["of"] for _, result in pair] for pair in zip(*sweeps, strict=True)]
-    assert found == [["one", "other"]] * 8
+    done = subprocess.run([sys.executable, "-c", TWO_SWEEPS], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert json.loads(done.stdout) == [["one", "other"]] * 8
 
 
 def test_threads_of_a_worker_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
