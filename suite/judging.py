@@ -102,7 +102,7 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
 def _known(session: Session, check: Check, case: Case, environment: str, entry: Limitation, failures: list[str]) -> Record:
     found = session.witness(check, case, entry)
     if found is None:
-        remedy = "take it out of fixtures/limitations.toml, or bound its releases"
+        remedy = "take it out of fixtures/limitations.toml, or bound its releases or its cpu"
         message = f"limitation {entry.id} does not show on its witness any more: {remedy}"
         failures.append(f"{case.id}: {check.name}: {message}")
         return _plain(check, case, environment, status="fail", message=message, extra={"limitation": entry.id})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from suite import machine
 from suite.floats import FORMATS, Floats, Format, round_to
 from suite.inputs import Batch, Form
 from suite.model import Case, Limitation, Operation
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_LISTS = ("check", "implementation", "backend", "mode", "dtype")
+_LISTS = ("check", "implementation", "backend", "mode", "dtype", "cpu")
 FEATURES = ("distance", "dominance", "depth", "spread", "largest", "smallest", "label margin")
 """Features beside the arguments: the ``distance`` of two numbers; of a row the ``dominance`` of an entry over the largest other one, its
 ``depth`` below the maximum, the row's ``spread``, its ``largest`` and ``smallest`` entry, and by how much the labelled class exceeds the
@@ -58,6 +59,9 @@ def _parse(path: Path, entry: Mapping[str, Any], checks: list[str], known: Mappi
     for pattern in lists["check"]:
         if not any(fnmatchcase(c, pattern) for c in checks):
             raise LimitationsError(f"{path}: {name}: no check matches {pattern}; known are {', '.join(checks)}")
+    for extension in lists.get("cpu", ()):
+        if not extension.removeprefix("!").startswith(machine.EXTENSIONS):
+            raise LimitationsError(f"{path}: {name}: no CPU has {extension}; names begin with {', '.join(machine.EXTENSIONS)}")
     try:
         region = _read_region(entry, known[entry["operation"]])
         for specifier in entry.get("releases", {}).values():
@@ -96,8 +100,14 @@ def _features(operation: Operation) -> tuple[str, ...]:
     return FEATURES[:1] if len(operation.arguments) > 1 else ()
 
 
-def matching(entries: Iterable[Limitation], case: Case, check: str, versions: Mapping[str, str]) -> list[Limitation]:
-    """The entries that speak of a case and a check, on the releases installed."""
+def everywhere(entries: Iterable[Limitation]) -> list[Limitation]:
+    """The entries without what ties them to releases and CPUs."""
+    return [replace(entry, releases={}, cpu=()) for entry in entries]
+
+
+def matching(entries: Iterable[Limitation], case: Case, check: str, facts: Mapping[str, str]) -> list[Limitation]:
+    """The entries that speak of a case and a check, on the releases and the CPU that ``facts`` tell of."""
+    extensions = facts.get("vector extensions", "").split()
     return [
         e
         for e in entries
@@ -107,7 +117,8 @@ def matching(entries: Iterable[Limitation], case: Case, check: str, versions: Ma
         and _any(case.mode, e.mode)
         and _any(case.dtype, e.dtype)
         and _any(check, e.check)
-        and all(_released(versions.get(name, ""), specifier) for name, specifier in e.releases.items())
+        and all(_released(facts.get(name, ""), specifier) for name, specifier in e.releases.items())
+        and all((name.removeprefix("!") in extensions) != name.startswith("!") for name in e.cpu)
     ]
 
 

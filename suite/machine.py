@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+EXTENSIONS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16")
+"""How the names begin of the vector extensions that are told of."""
+
 
 @cache
 def cpu() -> Mapping[str, str]:
@@ -18,11 +21,10 @@ def cpu() -> Mapping[str, str]:
         return {"cpu": platform.processor() or "unknown"}
     lines = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     values = {k.strip(): v.strip() for k, v in lines.items()}
-    wanted = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16")
     flags = values.get("flags", values.get("Features", "")).split()
     return {
         "cpu": values.get("model name", "unknown"),
-        "vector extensions": " ".join(sorted(f for f in flags if f.startswith(wanted))),
+        "vector extensions": " ".join(sorted(f for f in flags if f.startswith(EXTENSIONS))),
     }
 
 

@@ -198,7 +198,8 @@ class Limitation:
     ``region`` maps a feature of the operation (for elementwise ones an argument's name) to a closed interval; an element or row
     whose features all lie inside is left out of the verdict as long as its score stays up to ``ceiling``. ``witness`` maps argument
     names to an input on which the check must fail as long as the entry stands. ``releases`` maps a distribution to a version
-    specifier. Numbers in ``region`` and ``witness`` may be multiples of a dtype's ``tiny``, ``max``, ``u``, ``saturation`` (−log u).
+    specifier. ``cpu`` names vector extensions that the CPU must have, or, behind a ``!``, must not have. Numbers in ``region`` and
+    ``witness`` may be multiples of a dtype's ``tiny``, ``max``, ``u``, ``saturation`` (−log u).
     """
 
     id: str
@@ -213,6 +214,7 @@ class Limitation:
     ceiling: float = float("inf")
     witness: Mapping[str, Any] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
+    cpu: tuple[str, ...] = ()
     url: str = ""
 
 

@@ -242,7 +242,7 @@ class Session:
 
     def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
         """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
-        always = [replace(entry, releases={}) for entry in self.known]
+        always = limitations.everywhere(self.known)
         for check, case in work:
             process = self.processes.of(case)
             witnesses = [self._witness_batch(case, e) for e in limitations.matching(always, case, check.name, {})]
@@ -350,8 +350,7 @@ def load_limitations(path: Path = LIMITATIONS) -> tuple[Limitation, ...]:
     """The known failures; an entry that speaks of no case of any backend is an error."""
     known = limitations.load(path, checks(), operations())
     cases = list(all_cases())
-    for entry in known:
-        anywhere = replace(entry, releases={})
+    for entry, anywhere in zip(known, limitations.everywhere(known), strict=True):
         pairs = ((case, check) for case in cases if case.operation == entry.operation for check in checks().values())
         if not any(fitting(check, case) and limitations.matching([anywhere], case, check.name, {}) for case, check in pairs):
             hint = "look at its operation, implementation, mode and dtype"

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import machine, wire
+from suite import wire
 from suite.expected import DENSE
 from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Case, Operation, Slice
@@ -234,12 +234,11 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
     The threads of a worker take turns: there is one framework's process.
 
     Returns:
-        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process
-        and of the CPU, empty if the backend is absent or its process does not say; ``version``.
+        ``outputs``: for each its tally and seconds, or ``{"error": ...}``, or ``{"absent": ...}``; ``facts`` of the framework's process,
+        empty if the backend is absent or the process does not say; ``version``.
     """
     with _one_at_a_time:
-        found = _computed(task)
-    return {**found, "facts": {**found["facts"], **machine.cpu()} if found["facts"] else {}, "version": VERSION}
+        return {**_computed(task), "version": VERSION}
 
 
 def _computed(task: Mapping[str, Any]) -> dict[str, Any]:

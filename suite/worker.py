@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import tally, wire
+from suite import machine, tally, wire
 from suite.backends import backends
 from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
 from suite.expected import DENSE, Expected, Law, inputs
@@ -94,7 +94,7 @@ class Worker:
         for operation, name in self.implementations:
             if reason := missing_api(name, self.backend.aliases):
                 missing[f"{operation} {name}"] = reason
-        facts = {"python": platform.python_version(), "devices": ", ".join(self.devices)}
+        facts = {"python": platform.python_version(), "devices": ", ".join(self.devices), **machine.cpu()}
         for distribution in self.backend.distributions:
             facts[distribution] = _version(distribution)
         return {"facts": facts | self.backend.facts() | self._flushing(), "missing": missing}, {}

@@ -93,6 +93,7 @@ def test_an_empty_file_has_no_entries(tmp_path: Path) -> None:
         ({"witness": {"y": 1.0}}, "witness has to give x"),
         ({"witness": {"x": 1.0, "y": 1.0}}, "witness has to give x"),
         ({"releases": {"jax": "newer than 1"}}, "newer than 1"),
+        ({"cpu": ["!ssse17"]}, "no CPU has !ssse17; names begin with sse4, avx"),
     ],
 )
 def test_a_bad_entry_is_named(tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
@@ -142,11 +143,15 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> N
         ({"releases": {"jax": ">=0.4.30,<0.11"}}, True),
         ({"releases": {"jax": "<0.10"}}, False),
         ({"releases": {"tensorflow": ">=2"}}, False),
+        ({"cpu": ("avx2", "!avx512_fp16")}, True),
+        ({"cpu": ("avx2", "avx512f")}, False),
+        ({"cpu": ("!avx2",)}, False),
+        ({"cpu": ("avx",)}, False),
     ],
 )
 def test_entries_match_cases(changed: dict[str, Any], matches: bool) -> None:
-    """By operation, check, names with wildcards, and the releases installed."""
-    found = matching([entry(**changed)], CASE, "no_premature_zero", {"jax": "0.10.2"})
+    """By operation, check, names with wildcards, the releases installed and the CPU's vector extensions."""
+    found = matching([entry(**changed)], CASE, "no_premature_zero", {"jax": "0.10.2", "vector extensions": "avx2 fma"})
     assert bool(found) is matches
 
 

@@ -36,7 +36,7 @@ LAYERS = (
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
 
-BESIDE_A_FRAMEWORK = ("model", "floats", "wire", "expected", "tally", "worker", "backends/__init__", "backends/base")
+BESIDE_A_FRAMEWORK = ("model", "floats", "machine", "wire", "expected", "tally", "worker", "backends/__init__", "backends/base")
 """Modules that run in a framework's process: NumPy and that framework are all there is."""
 
 NEEDED = ("flint", "hypothesis", "scipy", "tensorflow", "jax", "keras", "pytest", "optax", "ml_dtypes")
