@@ -47,7 +47,7 @@ def pieces(operation: Operation, pairs: bool) -> list[int]:
 def planned(options: argparse.Namespace) -> list[Output]:
     """The outputs that the options select, backend by backend."""
     found = []
-    for name, modes in (options.backend or dict.fromkeys(backends(), ())).items():
+    for name, modes in (options.backend or {name: backend.swept for name, backend in backends().items()}).items():
         backend = backends()[name]
         for dtype in (d for d in options.dtype if d in backend.dtypes):
             for implementation in backend.implementations:
@@ -55,7 +55,7 @@ def planned(options: argparse.Namespace) -> list[Output]:
                     continue
                 operation = operations()[implementation.operation]
                 deepest = 1 if not backend.has_gradient else 3 if FORMATS[dtype].bits == 16 else 2
-                cases = [Case(operation.name, name, implementation.name, m, dtype, options.device) for m in modes or backend.swept]
+                cases = [Case(operation.name, name, implementation.name, m, dtype, options.device) for m in modes]
                 found += [
                     Output(case, piece, order)
                     for case in cases
