@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from hashlib import blake2b
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,57 +19,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
+from suite.batch import Arrays, Batch, Form, unit_vectors
 from suite.floats import Floats, Format, from_ordinal, round_to, to_ordinal
 from suite.model import Argument, Operation
 
-Arrays = dict[str, NDArray[Any]]
-
 ELEMENTS = 256
 """Numbers in a block of an elementwise operation."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """A way to call an operation: plainly, along axis 0, with a mask, with weights."""
-
-    name: str = "plain"
-    axis: int = -1
-    extra: tuple[str, ...] = ()
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Keywords that an implementation has to take."""
-        return (*(("axis",) if self.axis != -1 else ()), *self.extra)
-
-
-FORMS = (Form(), Form("axis 0", axis=0), Form("where", extra=("where",)), Form("b", extra=("b",)))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Blocks of inputs of one shape: arrays ``(K, B)`` or ``(K, B, n)`` by argument name, ``where``, ``b`` and ``cotangent`` too."""
-
-    label: str
-    arrays: Mapping[str, NDArray[Any]]
-    form: Form = field(default_factory=Form)
-
-    @cached_property
-    def key(self) -> str:
-        """A digest of the content."""
-        digest = blake2b(self.form.name.encode(), digest_size=16)
-        for name, array in sorted(self.arrays.items()):
-            digest.update(f"{name}{array.shape}{array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-    def flat(self) -> Arrays:
-        """The examples of all blocks in one: ``(K·B,)`` or ``(K·B, n)``."""
-        return {name: a.reshape(-1, *a.shape[2:]) for name, a in self.arrays.items()}
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks."""
-        return int(next(iter(self.arrays.values())).shape[0])
 
 
 def block_shape(operation: Operation, rows: tuple[int, int]) -> tuple[int, ...]:
@@ -194,9 +147,7 @@ def _with_cotangent(operation: Operation, arrays: Arrays) -> Arrays:
     if operation.shape != "row" or operation.gradient is None:
         return arrays
     first = arrays[operation.arguments[0].name]
-    k, b, n = first.shape
-    classes = np.arange(k * b).reshape(k, b) % n
-    return {**arrays, "cotangent": (np.arange(n) == classes[..., None]).astype(np.float64)}
+    return {**arrays, "cotangent": unit_vectors(first.shape)}
 
 
 def with_form(batch: Batch, operation: Operation, fmt: Format, form: Form) -> Batch:

@@ -11,9 +11,9 @@ from hypothesis import Phase
 from hypothesis.errors import HypothesisException
 
 from suite import inputs, verdicts
+from suite.batch import Arrays, Batch
 from suite.checks import Check
 from suite.floats import FORMATS, hexadecimal
-from suite.inputs import Arrays, Batch
 from suite.model import Case, Limitation, Record
 from suite.operations import operations
 from suite.processes import Absent, WorkerError
@@ -147,7 +147,7 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
     operation = operations()[case.operation]
     implementation = implementations()[case.backend, case.operation, case.implementation]
     arrays, row = _block(session, case, judgement)
-    failure = Failure(verdict.output, arrays, (row, *place[1:]), axis=judgement.batch.form.axis, **numbers)
+    failure = Failure(verdict.output, arrays, (row, *place[1:]), form=judgement.batch.form, **numbers)
     return message, script(operation, implementation, case, failure)
 
 
@@ -158,7 +158,7 @@ def _block(session: Session, case: Case, judgement: Judgement) -> tuple[dict[str
     size = next(iter(batch.arrays.values())).shape[1]
     block, row = divmod(place[0], size)
     alone = {n: np.repeat(a[block : block + 1, row : row + 1], size, axis=1) for n, a in batch.arrays.items()}
-    results = session.evaluate(case, Batch("alone", alone, batch.form), verdict.output != "value")
+    results = session.evaluate(case, Batch("alone", alone, batch.form), "value" if verdict.output == "value" else "gradient")
     if np.array_equal(results[verdict.output][0][(0, *place[1:])], verdict.got[place], equal_nan=True):
         return {n: a[0] for n, a in alone.items()}, 0
     return {n: a[block] for n, a in batch.arrays.items()}, row

@@ -16,8 +16,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from suite import machine
+from suite.batch import FORMS, PLAIN, Batch
 from suite.floats import FORMATS, Floats, Format, round_to
-from suite.inputs import Batch, Form
 from suite.model import Case, Limitation, Operation
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -224,8 +224,7 @@ def witness(entry: Limitation, operation: Operation, dtype: str, block: tuple[in
         first = arrays[operation.arguments[0].name]
         top = first.argmax(axis=-1)
         arrays["cotangent"] = (np.arange(first.shape[-1]) == top[..., None]).astype(np.float64)
-    forms = (Form("where", extra=("where",)), Form("b", extra=("b",)))
-    form = next((f for f in forms if f.extra[0] in arrays and f.extra[0] in operation.optional), Form())
+    form = next((f for f in FORMS if f.name in arrays and f.name in operation.optional), PLAIN)
     return Batch("witness", arrays, form)
 
 

@@ -118,12 +118,16 @@ class Operation:
     class axis come as one ball, those with one as a list. ``gradient`` returns one entry per differentiable argument, in their
     order; for an operation that returns rows it takes the cotangent row as a last argument.
 
-    ``bound`` and ``gradient_bound`` return error bounds; ``suite.operations.bounds`` documents their arguments.
+    ``curvature`` is the second derivative with respect to the first differentiable argument; for one with a class axis it takes a
+    direction as a last argument and returns the Hessian's product with it.
+
+    ``bound``, ``gradient_bound`` and ``curvature_bound`` return error bounds; ``suite.operations.bounds`` documents their arguments.
     For an elementwise function of one argument, ``special`` gives the values at points where the definition needs a limit (the
     infinities, a pole), ``domain`` is the closed interval outside which the result is NaN, and ``kinks`` are the points without a
-    derivative. ``range`` is the closed interval in which every value lies, exactly. ``options`` are keyword arguments with the
-    values that they are checked with, ``optional`` the keywords that an implementation may lack, ``critical`` the inputs near
-    which formulas are known to break, in any dtype.
+    derivative. ``range`` is the closed interval in which every value lies, exactly, ``gradient_range`` that of
+    every derivative. ``corners`` are special inputs (``{"logits": inf, "labels": 1.0}``; a row in brackets goes on with its last entry)
+    with the values that are wanted. ``options`` are keyword arguments with the values that they are checked with, ``optional`` the
+    keywords that an implementation may lack, ``critical`` the inputs near which formulas are known to break, in any dtype.
     ``rounds`` is False where every result is exact, so that nothing can underflow on the way. ``slices`` are the functions of one
     number, or two, that are swept over every input of a format.
     """
@@ -137,6 +141,8 @@ class Operation:
     source: str
     gradient: Callable[..., Any] | None = None
     gradient_bound: Callable[..., Any] | None = None
+    curvature: Callable[..., Any] | None = None
+    curvature_bound: Callable[..., Array] | None = None
     rounds: bool = True
     options: Mapping[str, float] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
@@ -144,6 +150,8 @@ class Operation:
     domain: tuple[float, float] = (-float("inf"), float("inf"))
     kinks: tuple[float, ...] = ()
     range: tuple[float, float] = (-float("inf"), float("inf"))
+    gradient_range: tuple[float, float] = (-float("inf"), float("inf"))
+    corners: tuple[tuple[Mapping[str, Any], Any], ...] = ()
     critical: tuple[float, ...] = ()
     slices: tuple[Slice, ...] = ()
 

@@ -52,7 +52,7 @@ def value(operation: Operation, arrays: Arrays, options: Mapping[str, float]) ->
     """
     if operation.shape == "elementwise" and len(operation.arguments) == 1:
         return _unary(operation, arrays[operation.arguments[0].name], lambda x: operation.value(x, **options), operation.special)
-    rows = _Rows(operation, {n: a for n, a in arrays.items() if n != "cotangent"})
+    rows = _Rows(operation, {n: a for n, a in arrays.items() if n not in ("cotangent", "direction")})
     fill = -np.inf if operation.name == "log_softmax" else 0.0
     if operation.shape == "row":
         return rows.evaluate(lambda *row: [operation.value(*row, **options)], [True], fill)[0]
@@ -70,13 +70,32 @@ def gradient(operation: Operation, arrays: Arrays, options: Mapping[str, float])
     compute = operation.gradient
     if operation.shape == "elementwise" and len(operation.arguments) == 1:
         name = operation.arguments[0].name
-        x = arrays[name]
-        inside = np.isfinite(x) & (x > operation.domain[0]) & (x < operation.domain[1]) & ~np.isin(x, operation.kinks)
-        exact = _unary(operation, np.where(inside, x, np.nan), lambda ball: compute(ball)[0], {})
-        return {name: exact}
+        return {name: _unary(operation, _smooth(operation, arrays[name]), lambda ball: compute(ball)[0], {})}
     row_shaped = [a.rows for a in operation.arguments if a.differentiable]
-    results = _Rows(operation, arrays).evaluate(lambda *row: compute(*row, **options), row_shaped, 0.0)
+    plain = {n: a for n, a in arrays.items() if n != "direction"}
+    results = _Rows(operation, plain).evaluate(lambda *row: compute(*row, **options), row_shaped, 0.0)
     return dict(zip(operation.differentiable, results, strict=True))
+
+
+def curvature(operation: Operation, arrays: Arrays, options: Mapping[str, float]) -> Exact:
+    """Exact second derivatives with respect to the first differentiable argument, of that argument's shape.
+
+    For an argument with a class axis, the product of the Hessian with ``direction``. NaN where there is no gradient.
+    """
+    assert operation.curvature is not None
+    compute = operation.curvature
+    if operation.shape == "elementwise" and len(operation.arguments) == 1:
+        return _unary(operation, _smooth(operation, arrays[operation.arguments[0].name]), compute, {})
+    names = {a.name for a in operation.arguments} | {"direction", "where", "b"}
+    along = {n: a for n, a in arrays.items() if n in names and (n != "direction" or operation.shape == "scalar")}
+    is_row = next(a.rows for a in operation.arguments if a.differentiable)
+    return _Rows(operation, along).evaluate(lambda *row: [compute(*row, **options)], [is_row], 0.0)[0]
+
+
+def _smooth(operation: Operation, x: Floats) -> Floats:
+    """The arguments at which there is a derivative; NaN in place of the others."""
+    inside = np.isfinite(x) & (x > operation.domain[0]) & (x < operation.domain[1]) & ~np.isin(x, operation.kinks)
+    return np.where(inside, x, np.nan)
 
 
 def curve(function: Curve, numbers: Sequence[Floats]) -> Exact:
@@ -109,6 +128,7 @@ class _Rows:
         names: list[Argument] = list(operation.arguments)
         names += [Argument(n, "weight", rows=True) for n in ("b",) if n in arrays and n in operation.optional]
         names += [Argument(n, rows=True) for n in ("cotangent",) if n in arrays and operation.shape == "row"]
+        names += [Argument(n, rows=True) for n in ("direction",) if n in arrays]
         self._columns = [self._column(argument, arrays[argument.name]) for argument in names]
         first = arrays[operation.arguments[0].name]
         self._count = len(first)

@@ -37,6 +37,10 @@ class WorkerError(Exception):
     """A request failed; the text is the framework's own error, or says how the process ended."""
 
 
+class FrameworkError(WorkerError):
+    """The framework itself raised; its process goes on."""
+
+
 class Absent(Exception):
     """The backend cannot be used in this environment; the text says why."""
 
@@ -135,7 +139,7 @@ class Process:
         finally:
             timer.cancel()
         if "error" in header:
-            raise WorkerError(header["error"])
+            raise FrameworkError(header["error"])
         return header, arrays
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.backends import backends
-from suite.backends.base import Function, lazy
+from suite.backends.base import Function, ScriptStyle, lazy
+from suite.batch import PLAIN, Form
 from suite.floats import hexadecimal
 from suite.model import Case, Implementation, Operation
 
@@ -37,7 +38,7 @@ class Failure:
     got: float
     expected: float
     limit: float
-    axis: int = -1
+    form: Form = PLAIN
 
 
 @cache
@@ -108,14 +109,14 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
     for name in tensors:
         block = failure.arrays[name] if name in failure.arrays else np.ones(_output_shape(operation, failure))
         literal = _block_literal(block, dtype if block.dtype.kind == "f" else "")
-        lines.append(f"{name} = {style.tensor.format(literal + '.T' if failure.axis == 0 and block.ndim > 1 else literal)}")
-    lines += ["", _definition(adapter, operation, names, extra, failure.axis)]
+        lines.append(f"{name} = {style.tensor.format(literal + _arranged(failure.form, block))}")
+    lines += ["", _definition(adapter, operation, implementation, failure.form, style)]
     if failure.output == "value":
         lines.append(f"result = {style.modes[case.mode].format('function')}({', '.join(tensors)})")
     else:
         lines.append(style.pullback.format(index=names.index(failure.output.removeprefix("d "))))
         lines.append(f"result = {style.modes[case.mode].format('pullback')}({', '.join(tensors)})")
-    place = "".join(f"[{i}]" for i in (failure.place[::-1] if failure.axis == 0 else failure.place))
+    place = "".join(f"[{i}]" for i in _place(operation, failure))
     lines += [
         f"got, exact, limit = float({style.array.format('result')}{place}), {_number(failure.expected)}, {_number(failure.limit)}",
         "print(f'got {got!r}, exact {exact!r}, allowed error {limit!r}')",
@@ -130,11 +131,32 @@ def _environment(case: Case) -> list[str]:
     return [f"import os\nos.environ.update({keep})"] if keep else []
 
 
-def _definition(adapter: str, operation: Operation, names: list[str], extra: list[str], axis: int) -> str:
+def _definition(adapter: str, operation: Operation, implementation: Implementation, form: Form, style: ScriptStyle) -> str:
     """``def function(names)`` that calls the adapter as the suite does."""
-    options = dict(operation.options) | ({"axis": 0} if axis == 0 else {})
-    keywords = [f"{n}={v!r}" for n, v in options.items()] + [f"{n}={n}" for n in extra]
-    return f"def function({', '.join([*names, *extra])}):\n    return {adapter}({', '.join([*names, *keywords])})\n"
+    names = [a.name for a in operation.arguments]
+    options: dict[str, Any] = {k: v for k, v in operation.options.items() if k in implementation.accepts} | dict(form.options)
+    options |= {"axis": form.axis} if form.moves_axis else {}
+    keywords = [f"{n}={v!r}" for n, v in options.items()] + [f"{n}={n}" for n in form.extra]
+    view = {"": "{0}", "strided": "{0}[..., ::2]", "transposed": style.transpose}[form.view]
+    return f"def function({', '.join([*names, *form.extra])}):\n    return {adapter}({', '.join([*map(view.format, names), *keywords])})\n"
+
+
+def _arranged(form: Form, block: NDArray[Any]) -> str:
+    """What brings an array of examples into the form's layout."""
+    if form.view:
+        return ".repeat(2, axis=-1)" if form.view == "strided" else ".T"
+    split, permutation = form.split(block.shape), form.permutation(block.ndim)
+    if list(permutation) == list(range(len(split))):
+        return "" if split == block.shape else f".reshape{split}"
+    return ".T" if split == block.shape else f".reshape{split}.transpose{tuple(permutation)}"
+
+
+def _place(operation: Operation, failure: Failure) -> tuple[int, ...]:
+    """Where an element is in the form's layout."""
+    shape = _output_shape(operation, failure) if failure.output == "value" else failure.arrays[failure.output.split()[-1]].shape
+    number = np.ravel_multi_index(failure.place, shape)
+    places = failure.form.arrange(np.arange(np.prod(shape)).reshape(1, *shape))[0]
+    return tuple(int(i) for i in np.argwhere(places == number)[0])
 
 
 def _output_shape(operation: Operation, failure: Failure) -> tuple[int, ...]:

@@ -137,7 +137,7 @@ def evaluator(processes: Processes, output: Output) -> Evaluate:
         arrays = {n: a[None] for n, a in output.arrays([x]).items()}
         if wrt and operation.shape != "row":
             arrays["cotangent"] = np.ones((1, len(x)))
-        header = request_header("evaluate", case, names, len(names), operation.options, wrt, 1)
+        header = request_header("evaluate", case, names, len(names), operation.options, wrt, 1, "gradient" if wrt else "value")
         answer: Mapping[str, NDArray[Any]] = processes.of(case).submit(Request(header, arrays)).result()[1]
         result = answer[f"d {names[wrt[0]]}" if wrt else "value"][0]
         return np.asarray(result[:, 0] if result.ndim > 1 else result)

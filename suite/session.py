@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from suite import elementary, inputs, limitations, shards
 from suite.backends import backends
+from suite.batch import FORMS, PLAIN, Batch, Form
 from suite.checks import Check, checks
-from suite.checks.base import Subject, Verdict
+from suite.checks.base import Asked, Question, Subject, Verdict
 from suite.floats import FORMATS, Floats
-from suite.inputs import Batch
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
 from suite.processes import Absent, Processes, Request
@@ -88,6 +88,10 @@ def in_thin_profile(check: Check, case: Case) -> bool:
         return False
     first = canonical(case.backend, case.operation)
     is_canonical = first is not None and case.implementation == first.name
+    if check.thorough:
+        place = list(operations()).index(case.operation)
+        dtypes = ("float32",) if check.compiles else ("float32", ("bfloat16", "float16", "float64")[place % 3])
+        return (is_canonical or check.among == "other implementations") and case.dtype in dtypes and _in_turn(case, check.name)
     if is_canonical and case.dtype == "float32":
         return True
     return (is_canonical or case.dtype == "float32") and _in_turn(case)
@@ -99,31 +103,42 @@ def in_thin_sweep(output: Output) -> bool:
     return output.order < 2 and first is not None and first.name == output.case.implementation and _in_turn(output.case)
 
 
-def _in_turn(case: Case) -> bool:
-    """Whether the case's mode is the one that a thin profile takes for its operation and dtype."""
+def _in_turn(case: Case, check: str = "") -> bool:
+    """Whether the case's mode is the one that a thin profile takes for its operation and dtype, and for a thorough check."""
     modes = backends()[case.backend].modes
-    turn = list(operations()).index(case.operation) + list(FORMATS).index(case.dtype)
+    turn = list(operations()).index(case.operation) + list(FORMATS).index(case.dtype) + len(check)
     return case.mode == modes[turn % len(modes)]
 
 
 def request_header(
-    what: str, case: Case, arrays: list[str], positional: int, options: Mapping[str, Any], gradient: list[int], blocks: int
-) -> dict[str, Any]:
+    what: str, case: Case, arrays: list[str], positional: int, options: Mapping[str, Any], wrt: list[int], blocks: int,
+    question: Question = "value", form: Form = PLAIN,
+) -> dict[str, Any]:  # fmt: skip
     """What a worker is told beside the arrays: the first ``positional`` of them go by position, the others by keyword.
 
-    ``gradient`` has the places of the arguments to differentiate by; where there are any, the arrays hold a cotangent too.
+    ``wrt`` has the places of the arguments to differentiate by; cotangents and directions are among the arrays where the question
+    needs them.
     """
     return {
         "do": what, "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "dtype": case.dtype,
-        "arrays": arrays, "positional": positional, "options": dict(options), "gradient": gradient, "blocks": blocks,
+        "arrays": arrays, "positional": positional, "options": dict(options), "question": question, "wrt": wrt, "blocks": blocks,
+        "view": form.view, "dtypes": {"labels": form.labels} if form.labels else {},
     }  # fmt: skip
 
 
 def fitting(check: Check, case: Case) -> bool:
     """Whether the check says anything about the case."""
     backend = backends()[case.backend]
+    operation = operations()[case.operation]
+    implementation = implementations()[case.backend, case.operation, case.implementation]
     available = {i.operation for i in backend.implementations if case.dtype in i.dtypes}
-    return check.fits(operations()[case.operation], backend.has_gradient, available)
+    if not set(check.needs(operation)) <= set(implementation.accepts):
+        return False
+    if check.among == "other modes" and case.mode == backend.modes[0]:
+        return False
+    if check.among == "other implementations" and canonical(case.backend, case.operation) == implementation:
+        return False
+    return check.fits(operation, backend.has_gradient, available)
 
 
 @dataclass(frozen=True)
@@ -175,6 +190,8 @@ class Session:
 
     def __post_init__(self) -> None:
         self._batches: dict[tuple[str, str, tuple[int, int]], tuple[Batch, ...]] = {}
+        self._made: dict[tuple[str, str, str, str], list[Batch]] = {}
+        self._asked_for: dict[tuple[str, str, str, str], list[Asked]] = {}
         self._swept: dict[Case, list[Output]] = {}
 
     def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
@@ -190,74 +207,94 @@ class Session:
     def inputs_for(self, check: Check, case: Case) -> list[Batch]:
         """The batches that a check judges a case on."""
         operation = operations()[case.operation]
-        implementation = implementations()[case.backend, case.operation, case.implementation]
         shapes = self.profile.rows if any(a.rows for a in operation.arguments) else self.profile.rows[:1]
         if operation.name == "masked_mean":
             shapes = tuple(s for s in shapes if s[1] > 1)
         found: list[Batch] = []
         for rows in shapes:
-            grid, generated = self.batches(operation, case.dtype, rows)
-            found += [grid] if check.grid_only else [grid, generated]
-            with_forms = (
-                check.forms
-                and case.dtype in self.profile.form_dtypes
-                and (not self.profile.thin or (_in_turn(case) and not check.needs_gradient))
-            )
-            if with_forms and rows == shapes[0]:
-                found += [
-                    inputs.with_form(grid, operation, FORMATS[case.dtype], form)
-                    for form in inputs.FORMS[1:]
-                    if set(form.needs) <= set(implementation.accepts) & set(operation.optional)
-                ]
+            plain = self.batches(operation, case.dtype, rows)
+            made = self._prepared(check, operation, case.dtype, plain) if check.prepare else list(plain)
+            found += made[: check.compiles] if check.compiles and self.profile.thin else made
+            if check.forms and rows == shapes[0]:
+                found += self._forms(check, case, plain[0])
         return found
+
+    def _prepared(self, check: Check, operation: Operation, dtype: str, plain: tuple[Batch, ...]) -> list[Batch]:
+        """What the check makes of the batches; kept, since all implementations are judged on the same."""
+        key = (check.name, operation.name, dtype, plain[0].key)
+        if key not in self._made:
+            assert check.prepare is not None
+            with np.errstate(all="ignore"):
+                self._made[key] = check.prepare(operation, FORMATS[dtype], plain)
+        return self._made[key]
+
+    def _forms(self, check: Check, case: Case, grid: Batch) -> list[Batch]:
+        """The boundary grid in the other forms that the implementation takes."""
+        if case.dtype not in self.profile.form_dtypes or (self.profile.thin and (not _in_turn(case) or check.needs_gradient)):
+            return []
+        operation = operations()[case.operation]
+        accepts = implementations()[case.backend, case.operation, case.implementation].accepts
+        return [inputs.with_form(grid, operation, FORMATS[case.dtype], form) for form in forms_of(operation, accepts)]
 
     # Asking the workers
 
-    def _request(self, case: Case, batch: Batch, gradient: bool) -> tuple[Any, Request]:
-        operation = operations()[case.operation]
+    def _request(self, case: Case, batch: Batch, question: Question) -> tuple[Any, Request]:
+        operation, form = operations()[case.operation], batch.form
+        accepts = implementations()[case.backend, case.operation, case.implementation].accepts
         positional = [a.name for a in operation.arguments]
-        options: dict[str, Any] = dict(operation.options)
-        arrays = dict(batch.arrays)
-        if batch.form.axis == 0:
-            options["axis"] = 0
-            arrays = {n: a.swapaxes(1, 2) if a.ndim == 3 else a for n, a in arrays.items()}
-        cotangent = arrays.pop("cotangent", None)
-        names = [*positional, *batch.form.extra]
-        wrt = [positional.index(n) for n in operation.differentiable] if gradient else []
-        if gradient:
-            first = arrays[positional[0]]
-            reduced = first.shape[:1] + first.shape[2 if batch.form.axis == 0 else 1 :][: first.ndim - 2]
-            shape = reduced if operation.shape == "scalar" else first.shape
-            arrays["cotangent"] = np.ones(shape) if cotangent is None else cotangent
-        header = request_header("evaluate", case, names, len(positional), options, wrt, batch.blocks)
-        return (case, batch.key, gradient), Request(header, arrays)
+        options: dict[str, Any] = {k: v for k, v in operation.options.items() if k in accepts} | dict(form.options)
+        if form.moves_axis:
+            options["axis"] = form.axis
+        names = [*positional, *form.extra]
+        wrt = [] if question in ("value", "mapped") else [positional.index(n) for n in operation.differentiable]
+        wrt = wrt if question == "gradient" else wrt[:1]
+        arrays = {n: a for n, a in batch.arrays.items() if n in names}
+        if question in ("gradient", "curvature"):
+            first = batch.first
+            ones = np.ones(first.shape[:2] if operation.shape == "scalar" else first.shape)
+            arrays["cotangent"] = batch.arrays.get("cotangent", ones)
+        if question in ("curvature", "tangent"):
+            arrays["direction"] = batch.arrays["direction"]
+        arrays = {n: _handed_over(form, form.arrange(a)) for n, a in arrays.items()}
+        header = request_header("evaluate", case, names, len(positional), options, wrt, batch.blocks, question, form)
+        return (case, batch.key, question), Request(header, arrays)
 
-    def evaluate(self, case: Case, batch: Batch, gradient: bool) -> Mapping[str, Floats]:
+    def evaluate(self, case: Case, batch: Batch, question: Question = "value") -> Mapping[str, Floats]:
         """What the implementation returns, in the batch's layout."""
-        key, request = self._request(case, batch, gradient)
+        key, request = self._request(case, batch, question)
         _, arrays = self.processes.answer(key, self.processes.of(case), request)
-        if batch.form.axis == 0:
-            return {n: a.swapaxes(1, 2) if a.ndim == 3 else a for n, a in arrays.items()}
-        return arrays
+        return {n: batch.form.restore(a, batch.first.shape[1:]) for n, a in arrays.items()}
 
     def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
         """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
         always = limitations.everywhere(self.known)
         for check, case in work:
             process = self.processes.of(case)
-            witnesses = [self._witness_batch(case, e) for e in limitations.matching(always, case, check.name, {})]
+            witnesses = [b for e in limitations.matching(always, case, check.name, {}) for b in self._witness_batches(check, case, e)]
             for batch in (*self.inputs_for(check, case), *witnesses):
-                for key, request in self._announcements(check, case, batch):
-                    self.processes.announce(key, process, request)
+                self.processes.announce(*_keyed(process, self._request(case, batch, check.asks)))
+                for asked in self._also(check, case, batch):
+                    if (other := self._asked(case, asked)) is not None:
+                        self.processes.announce(*_keyed(process, self._request(other, asked.batch, asked.question)))
 
-    def _announcements(self, check: Check, case: Case, batch: Batch) -> Iterator[tuple[Any, Request]]:
-        yield self._request(case, batch, check.needs_gradient)
-        for name, other in check.also(operations()[case.operation], batch):
-            first = canonical(case.backend, name)
-            if name == case.operation and name != check.other_operation:
-                yield self._request(case, other, False)
-            elif first is not None and case.dtype in first.dtypes:
-                yield self._request(replace(case, operation=name, implementation=first.name), other, False)
+    def _also(self, check: Check, case: Case, batch: Batch) -> list[Asked]:
+        """What else the check will ask for; kept, since it is the same for all implementations."""
+        key = (check.name, case.operation, case.dtype, batch.key)
+        if key not in self._asked_for:
+            with np.errstate(all="ignore"):
+                self._asked_for[key] = check.also(operations()[case.operation], FORMATS[case.dtype], batch)
+        return self._asked_for[key]
+
+    def _asked(self, case: Case, asked: Asked) -> Case | None:
+        """The case that is asked, if the backend has it."""
+        if asked.first_mode:
+            return replace(case, mode=backends()[case.backend].modes[0])
+        if not asked.operation:
+            return case
+        first = canonical(case.backend, asked.operation)
+        return (
+            None if first is None or case.dtype not in first.dtypes else replace(case, operation=first.operation, implementation=first.name)
+        )
 
     def facts(self, case: Case) -> Mapping[str, str]:
         """What the case's process says of itself."""
@@ -285,9 +322,10 @@ class Session:
         return Subject(
             operations()[case.operation],
             elementary.rounding(case, self.facts(case)),
-            lambda batch, gradient: self.evaluate(case, batch, gradient),
+            lambda batch, question: self.evaluate(case, batch, question),
             backend.has_gradient,
             peer,
+            first_mode=lambda: self.subject(replace(case, mode=backend.modes[0])),
         )
 
     def sweep(self, output: Output) -> dict[str, Any]:
@@ -333,17 +371,38 @@ class Session:
             found.append(Judgement(batch, verdict, judged))
         return found
 
-    def _witness_batch(self, case: Case, entry: Limitation) -> Batch:
+    def _witness_batches(self, check: Check, case: Case, entry: Limitation) -> list[Batch]:
+        """An entry's witness as the check judges it."""
         operation = operations()[case.operation]
-        return limitations.witness(entry, operation, case.dtype, inputs.block_shape(operation, self.profile.rows[0]))
+        batch = limitations.witness(entry, operation, case.dtype, inputs.block_shape(operation, self.profile.rows[0]))
+        return self._prepared(check, operation, case.dtype, (batch,)) if check.prepare else [batch]
 
     def witness(self, check: Check, case: Case, entry: Limitation) -> Judgement | None:
         """The check's verdict on an entry's witness if it fails there, else None: the entry has had its day."""
-        batch = self._witness_batch(case, entry)
-        for verdict in self._run(check, case, batch):
-            if verdict.violated.any():
-                return Judgement(batch, verdict, verdict.judged)
+        for batch in self._witness_batches(check, case, entry):
+            for verdict in self._run(check, case, batch):
+                if verdict.violated.any():
+                    return Judgement(batch, verdict, verdict.judged)
         return None
+
+
+def forms_of(operation: Operation, accepts: Iterable[str]) -> list[Form]:
+    """The forms that an operation has, and an implementation takes, beside the plain one."""
+    keywords = {*operation.optional, *operation.options}
+    keywords |= {"axes"} if "axis" in keywords else set()
+    rows = any(a.rows for a in operation.arguments)
+    return [f for f in FORMS[1:] if set(f.needs) <= keywords & set(accepts) and (rows or f.view != "transposed")]
+
+
+def _handed_over(form: Form, array: NDArray[Any]) -> NDArray[Any]:
+    """An array as the function's view of it begins: with gaps after every entry, or transposed."""
+    if form.view == "strided":
+        return np.repeat(array, 2, axis=-1)
+    return array.swapaxes(-1, -2) if form.view == "transposed" and array.ndim > 2 else array
+
+
+def _keyed(process: Any, asked: tuple[Any, Request]) -> tuple[Any, Any, Request]:
+    return asked[0], process, asked[1]
 
 
 def load_limitations(path: Path = LIMITATIONS) -> tuple[Limitation, ...]:

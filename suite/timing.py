@@ -41,7 +41,7 @@ def request(cell: Cell) -> Request:
     if wrt:
         first = arrays[positional[0]]
         arrays["cotangent"] = np.ones(first.shape[:2] if operation.shape == "scalar" else first.shape)
-    header = request_header("prepare", case, positional, len(positional), operation.options, wrt, 1)
+    header = request_header("prepare", case, positional, len(positional), operation.options, wrt, 1, "gradient" if wrt else "value")
     return Request(header, arrays)
 
 

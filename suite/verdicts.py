@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite import elementary, limitations, shards
+from suite.batch import Batch
 from suite.checks import Check, checks
 from suite.checks.base import Subject, Verdict
 from suite.floats import FORMATS, Floats, from_ordinal, from_patterns, hexadecimal, ulp
-from suite.inputs import Batch
 from suite.model import Limitation, Record, Status
 from suite.oracle import Exact
 from suite.reference import Reference

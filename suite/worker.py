@@ -32,6 +32,11 @@ Arrays = Mapping[str, NDArray[Any]]
 CORE = "LOGITBENCH_CORE"
 """Variable that names the core to stay on: a framework's own threads then wait for no other process."""
 _EXACT_KINDS = {"i": "int32", "u": "int32", "b": "bool"}
+_LETTERS = {"value": "", "mapped": "", "gradient": "d", "curvature": "h", "tangent": "t"}
+_BEHIND = {"gradient": ("cotangent",), "curvature": ("cotangent", "direction"), "tangent": ("direction",)}
+"""Arrays that a question needs behind the function's own."""
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+_BY_ORDER = ("value", "gradient", "curvature")
 
 
 class _OtherDtype(TypeError):
@@ -117,17 +122,18 @@ class Worker:
         return found
 
     def evaluate(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
-        """Values, or values and gradients, over the leading axis of the arrays, as float64."""
-        function, wrt = self._function(header)
+        """What is asked of an implementation, over the leading axis of the arrays, as float64: see ``suite.checks.base.Question``."""
+        function = self._function(header)
         results: list[list[NDArray[Any]]] = []
         dtypes: set[str] = set()
         for block in range(header["blocks"]):
             outputs = function(*self._tensors(header, arrays, block))
-            flat = [outputs[0], *outputs[1]] if wrt else [outputs]
-            as_numpy = [self.backend.array(t) for t in flat]
+            as_numpy = [self.backend.array(t) for t in _flattened(outputs)]
             dtypes.update(str(a.dtype) for a in as_numpy)
             results.append([a.astype(np.float64) for a in as_numpy])
-        names = ["value", *(f"d {header['arrays'][i]}" for i in wrt)]
+        named = [header["arrays"][i] for i in header["wrt"]]
+        question = header["question"]
+        names = ["slope" if question == "curvature" else "value", *(f"{_LETTERS[question]} {name}" for name in named)]
         stacked = {name: np.stack([r[i] for r in results]) for i, name in enumerate(names)}
         return {"dtypes": sorted(dtypes)}, stacked
 
@@ -137,7 +143,7 @@ class Worker:
         self.backend.wait(tensors)
         self.compiled.cache_clear()
         start = time.perf_counter()
-        function, _ = self._function(header)
+        function = self._function(header)
         self.backend.wait(function(*tensors))
         first = time.perf_counter() - start
 
@@ -182,7 +188,7 @@ class Worker:
         key = (output["operation"], output["implementation"])
         order, dtype, names = output["order"], fmt.name, tuple(output["arrays"])
         options = tuple(sorted(output["options"].items()))
-        function = self.compiled(key, output["mode"], options, names, len(names), tuple(output["moving"][:1]), order)
+        function = self.compiled(key, output["mode"], options, names, len(names), tuple(output["moving"][:1]), _BY_ORDER[order])
         row = tuple(output["row"]) if output["rows"] else None
         width = output["arity"] + len(output["row"])
         part = count if row is None else count >> (width - 1).bit_length()
@@ -224,36 +230,61 @@ class Worker:
         return self._tensor(array, dtype)
 
     def _tensors(self, header: dict[str, Any], arrays: Arrays, block: int) -> list[Tensor]:
-        names = [*header["arrays"], *(["cotangent"] if header["gradient"] else [])]
-        return [self._tensor(arrays[name][block], header["dtype"]) for name in names]
+        names = [*header["arrays"], *_BEHIND.get(header["question"], ())]
+        return [self._tensor(arrays[name][block], header["dtypes"].get(name, header["dtype"])) for name in names]
 
     def _tensor(self, array: NDArray[Any], dtype: str) -> Tensor:
-        return self.backend.tensor(array, _EXACT_KINDS.get(array.dtype.kind, dtype))
+        return self.backend.tensor(array, dtype if dtype in _INTEGERS else _EXACT_KINDS.get(array.dtype.kind, dtype))
 
-    def _function(self, header: dict[str, Any]) -> tuple[Function, tuple[int, ...]]:
-        wrt = tuple(header["gradient"])
+    def _function(self, header: dict[str, Any]) -> Function:
         key = (header["operation"], header["implementation"])
-        options = tuple(sorted(header["options"].items()))
-        return self.compiled(key, header["mode"], options, tuple(header["arrays"]), header["positional"], wrt, int(bool(wrt))), wrt
+        options = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in sorted(header["options"].items()))
+        arrays, wrt = tuple(header["arrays"]), tuple(header["wrt"])
+        return self.compiled(key, header["mode"], options, arrays, header["positional"], wrt, header["question"], header["view"])
 
     def _compile(
         self, key: tuple[str, str], mode: str, options: tuple[Any, ...], arrays: tuple[str, ...], positional: int, wrt: tuple[int, ...],
-        order: int,
+        question: str, view: str = "",
     ) -> Function:  # fmt: skip
-        """The implementation's value or, for ``order`` 1 and 2, that and its derivatives with respect to ``wrt``, as the mode runs it.
+        """What answers a question about the implementation, as the mode runs it.
 
-        A second derivative is the pullback of the gradient by the first of ``wrt``; a cotangent for each comes last.
+        A second derivative is the pullback of the gradient by the first of ``wrt``; cotangents and directions come last.
         """
         implementation: Implementation = self.implementations[key]
+        backend = self.backend
 
         def call(*tensors: Tensor) -> Tensor:
+            if view:
+                tensors = tuple(_viewed(backend, view, t) for t in tensors)
             by_keyword = dict(zip(arrays[positional:], tensors[positional:], strict=True))
             return implementation.function(*tensors[:positional], **by_keyword, **dict(options))
 
         function: Function = call
-        for _ in range(order):
-            function = self.backend.pullback(_gradient_of(function) if function is not call else call, wrt)
-        return self.backend.compile(function, mode)
+        if question in ("gradient", "curvature"):
+            function = backend.pullback(call, wrt)
+        if question == "curvature":
+            function = backend.pullback(_gradient_of(function), wrt)
+        if question == "tangent":
+            function = backend.pushforward(call, wrt[0])
+        if question == "mapped":
+            function = backend.vectorize(call)
+        return backend.compile(function, mode)
+
+
+def _viewed(backend: Backend, view: str, tensor: Tensor) -> Tensor:
+    """Every second entry, the last two axes swapped, or a multiple."""
+    if view == "scaled":
+        return tensor * 3.3
+    if view == "strided":
+        return tensor[..., ::2]
+    return backend.transpose(tensor) if len(tensor.shape) > 1 else tensor
+
+
+def _flattened(outputs: Any) -> list[Tensor]:
+    """A tensor, or a tensor and what goes with it, as a list."""
+    if not isinstance(outputs, (tuple, list)):
+        return [outputs]
+    return [leaf for part in outputs for leaf in _flattened(part)]
 
 
 def _gradient_of(pullback: Function) -> Function:

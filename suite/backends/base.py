@@ -40,6 +40,7 @@ class ScriptStyle:
     array: str
     modes: Mapping[str, str]
     pullback: str = ""
+    transpose: str = "{0}.T"
 
 
 class Backend(Protocol):
@@ -85,6 +86,15 @@ class Backend(Protocol):
 
     def pullback(self, function: Function, wrt: Sequence[int]) -> Function:
         """``(*tensors, cotangent) -> (value, [gradient for each index in wrt])`` by the framework's own autodiff."""
+
+    def pushforward(self, function: Function, index: int) -> Function:
+        """``(*tensors, direction) -> (value, derivative)`` along a direction of argument ``index``, by forward differentiation."""
+
+    def vectorize(self, function: Function) -> Function:
+        """``function`` of one example mapped over the leading axis of all arguments, by the framework's own means."""
+
+    def transpose(self, tensor: Tensor) -> Tensor:
+        """The tensor with its last two axes swapped."""
 
     def wait(self, result: Any) -> None:
         """Returns when ``result``, a tensor or a nest of them, has been computed."""

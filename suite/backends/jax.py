@@ -84,6 +84,27 @@ class JaxBackend:
 
         return run
 
+    def pushforward(self, function: Function, index: int) -> Function:
+        """``jax.jvp``."""
+
+        def run(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+            *tensors, direction = inputs
+            along: tuple[Tensor, Tensor] = jax.jvp(
+                lambda moving: function(*tensors[:index], moving, *tensors[index + 1 :]), (tensors[index],), (direction,)
+            )
+            return along
+
+        return run
+
+    def vectorize(self, function: Function) -> Function:
+        """``jax.vmap``."""
+        mapped: Function = jax.vmap(function)
+        return mapped
+
+    def transpose(self, tensor: Tensor) -> Tensor:
+        """``jax.numpy.swapaxes``."""
+        return jnp.swapaxes(tensor, -1, -2)
+
     def wait(self, result: Any) -> None:
         """``jax.block_until_ready``."""
         jax.block_until_ready(result)

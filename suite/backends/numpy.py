@@ -57,6 +57,18 @@ class NumpyBackend:
         """There is none."""
         raise TypeError("NumPy has no autodiff")
 
+    def pushforward(self, function: Function, index: int) -> Function:
+        """There is none."""
+        raise TypeError("NumPy has no autodiff")
+
+    def vectorize(self, function: Function) -> Function:
+        """There is none."""
+        raise TypeError("NumPy does not vectorise functions of arrays")
+
+    def transpose(self, tensor: Tensor) -> Tensor:
+        """A view of the same memory."""
+        return np.swapaxes(tensor, -1, -2)
+
     def wait(self, result: Any) -> None:
         """Results are there when a call returns."""
 

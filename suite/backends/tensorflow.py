@@ -40,6 +40,7 @@ class TensorFlowBackend:
         tape.watch(tensors[{index}])
         value = function(*tensors[:-1])
     return tape.gradient(value, tensors[{index}], tf.cast(tensors[-1], value.dtype), unconnected_gradients="zero")""",
+        "tf.linalg.matrix_transpose({0})",
     )
 
     def environment(self, device: str, x64: bool) -> dict[str, str]:
@@ -87,6 +88,29 @@ class TensorFlowBackend:
             return value, tape.gradient(value, chosen, tf.cast(cotangent, value.dtype), unconnected_gradients=zero)
 
         return run
+
+    def pushforward(self, function: Function, index: int) -> Function:
+        """``tf.autodiff.ForwardAccumulator``."""
+
+        def run(*inputs: Tensor) -> tuple[Tensor, Tensor]:
+            *tensors, direction = inputs
+            with tf.autodiff.ForwardAccumulator(tensors[index], direction) as forward:
+                value = function(*tensors)
+            return value, forward.jvp(value, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        return run
+
+    def vectorize(self, function: Function) -> Function:
+        """``tf.vectorized_map``; eager code would only be looped over without a function around it."""
+
+        def run(*tensors: Tensor) -> Tensor:
+            return tf.vectorized_map(lambda example: function(*example), tensors)
+
+        return run
+
+    def transpose(self, tensor: Tensor) -> Tensor:
+        """``tf.linalg.matrix_transpose``."""
+        return tf.linalg.matrix_transpose(tensor)
 
     def wait(self, result: Any) -> None:
         """CPU kernels are done when a call returns; elsewhere a device is synchronised."""

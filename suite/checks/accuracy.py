@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.batch import Batch, directions
 from suite.checks.base import Check, Subject, Verdict
 from suite.floats import Floats, Format, round_to, ulp
-from suite.inputs import Batch
+from suite.model import Operation
 from suite.oracle import Exact
 
 
@@ -82,7 +85,7 @@ def _no_premature_zero(subject: Subject, batch: Batch) -> list[Verdict]:
     Soft labels are not judged: there the gradient has a root inside, where p = y, and next to it a rounded p may be y.
     """
     got, exact, fmt = subject.gradients(batch), subject.exact_gradients(batch), subject.rounding.fmt
-    hard = _hard_labels(batch)
+    hard = hard_labels(batch)
     verdicts = []
     for name in got:
         normal = (np.abs(exact[name].high) >= 4.0 * fmt.tiny) & np.isfinite(exact[name].high)
@@ -92,7 +95,41 @@ def _no_premature_zero(subject: Subject, batch: Batch) -> list[Verdict]:
     return verdicts
 
 
-def _hard_labels(batch: Batch) -> NDArray[np.bool_]:
+def _no_premature_zero_in_value(subject: Subject, batch: Batch) -> list[Verdict]:
+    """Where a sum cancels, 0 may be as near as any result: sums are judged where the largest term is 0, and nothing can cancel."""
+    got, exact, fmt = subject.values(batch), subject.exact_values(batch), subject.rounding.fmt
+    judged = (np.abs(exact.high) >= 4.0 * fmt.tiny) & np.isfinite(exact.high)
+    judged &= hard_labels(batch) if got.ndim == 1 else hard_labels(batch)[:, None]
+    examples = batch.flat()
+    if subject.operation.name == "logsumexp":
+        judged &= examples["x"].max(axis=-1) == 0.0
+    if subject.operation.name.startswith("logaddexp"):
+        judged &= np.maximum(examples["a"], examples["b"]) == 0.0
+    score = np.where((got == 0) & judged, np.inf, 0.0)
+    return [Verdict("value", score, judged, got, exact.high, np.zeros(score.shape))]
+
+
+def _curvature_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+    fmt, name = subject.rounding.fmt, f"h {subject.operation.differentiable[0]}"
+    got, exact, limit = subject.derivative(batch, "curvature"), subject.exact_curvature(batch), subject.curvature_limit(batch)
+    score = share_of_bound(fmt, got, exact, limit)
+    return [Verdict(name, score, ~np.isnan(exact.high), got, exact.high, limit, grades(fmt, got, exact))]
+
+
+def _no_premature_zero_in_curvature(subject: Subject, batch: Batch) -> list[Verdict]:
+    """Products of two probabilities may underflow on the way: what is judged is far above that."""
+    fmt, name = subject.rounding.fmt, f"h {subject.operation.differentiable[0]}"
+    got, exact = subject.derivative(batch, "curvature"), subject.exact_curvature(batch)
+    normal = (np.abs(exact.high) >= 4.0 * fmt.tiny) & np.isfinite(exact.high)
+    score = np.where((got == 0) & normal, np.inf, 0.0)
+    return [Verdict(name, score, normal, got, exact.high, np.zeros(score.shape))]
+
+
+def _with_direction(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
+    return [batch.replaced(batch.label, {"direction": directions(batch)}) for batch in plain]
+
+
+def hard_labels(batch: Batch) -> NDArray[np.bool_]:
     """Examples whose labels, if there are any, are all 0 or 1 or an index."""
     examples = batch.flat()
     labels = examples.get("labels")
@@ -115,11 +152,26 @@ CHECKS = (
     Check(
         "gradient_within_bound", "vanishing", "bound",
         "The gradient by the framework's autodiff differs from the exact one by no more than its bound.",
-        _always, _gradient_within_bound, needs_gradient=True, forms=True,
+        _always, _gradient_within_bound, asks="gradient", forms=True,
     ),
     Check(
         "no_premature_zero", "vanishing", "law",
         "No gradient is exactly 0 where the true one is a normal number of the dtype (hard labels).",
-        _always, _no_premature_zero, needs_gradient=True,
+        _always, _no_premature_zero, asks="gradient",
+    ),
+    Check(
+        "no_premature_zero_in_value", "stability", "law",
+        "No value is exactly 0 where the true one is a normal number of the dtype (hard labels; of sums those without cancellation).",
+        lambda operation: operation.name not in ("masked_mean", "smooth_labels"), _no_premature_zero_in_value,
+    ),
+    Check(
+        "curvature_within_bound", "vanishing", "bound",
+        "The second derivative by the framework's autodiff differs from the exact one by no more than its bound.",
+        _always, _curvature_within_bound, asks="curvature", prepare=_with_direction, thorough=True, compiles=2,
+    ),
+    Check(
+        "no_premature_zero_in_curvature", "vanishing", "law",
+        "No second derivative is exactly 0 where the true one is a normal number of the dtype.",
+        _always, _no_premature_zero_in_curvature, asks="curvature", prepare=_with_direction, thorough=True, compiles=2,
     ),
 )  # fmt: skip

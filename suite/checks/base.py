@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,14 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite import oracle
-from suite.floats import Floats, ulp
-from suite.inputs import Batch
+from suite.batch import Batch
+from suite.floats import Floats, Format, ulp
 from suite.model import Operation
 from suite.operations.bounds import Rounding
 from suite.oracle import Exact
 
-Evaluate = Callable[[Batch, bool], Mapping[str, Floats]]
-"""(batch, with gradient) → ``value`` and, if asked for, ``d <argument>``, each with the leading axes of the batch."""
+Question = Literal["value", "gradient", "curvature", "tangent", "mapped"]
+"""What an implementation is asked for a batch, and what it answers, each with the batch's leading axes:
+
+* ``value``: ``value``;
+* ``gradient``: ``value`` and ``d <argument>`` for each differentiable argument, contracted with ``cotangent`` where there is one;
+* ``curvature``: ``h <argument>``: the second derivative with respect to the first differentiable argument, times ``direction`` in a row;
+* ``tangent``: ``t <argument>``: the derivative along ``direction``, forward through the function;
+* ``mapped``: ``value``, by the backend's own vectorisation of the function over the leading axis.
+"""
+
+Evaluate = Callable[[Batch, Question], Mapping[str, Floats]]
 
 _exact: dict[tuple[str, str, str], Any] = {}
 _EXACT_KEPT = 4096
@@ -32,19 +41,22 @@ def _remember(key: tuple[str, str, str], compute: Callable[[], Any]) -> Any:
     return _exact[key]
 
 
-Truth = Callable[[Operation, Batch, bool], Mapping[str, Exact]]
-"""(operation, batch, gradient) → the exact ``value``, or ``d <argument>`` for each differentiable argument."""
+Truth = Callable[[Operation, Batch, Question], Mapping[str, Exact]]
+"""(operation, batch, question) → the exact ``value``, ``d <argument>`` for each differentiable argument, or ``h <argument>``."""
 
 
-def by_oracle(operation: Operation, batch: Batch, gradient: bool) -> Mapping[str, Exact]:
+def by_oracle(operation: Operation, batch: Batch, question: Question) -> Mapping[str, Exact]:
     """Exact results from the operation's definition; kept, since all implementations of an operation are judged on the same batches."""
 
     def compute() -> Mapping[str, Exact]:
-        if gradient:
-            return {f"d {n}": e for n, e in oracle.gradient(operation, batch.flat(), operation.options).items()}
-        return {"value": oracle.value(operation, batch.flat(), operation.options)}
+        arrays, options = batch.flat(), {**operation.options, **batch.form.options}
+        if question == "gradient":
+            return {f"d {n}": e for n, e in oracle.gradient(operation, arrays, options).items()}
+        if question == "curvature":
+            return {f"h {operation.differentiable[0]}": oracle.curvature(operation, arrays, options)}
+        return {"value": oracle.value(operation, arrays, options)}
 
-    exact: Mapping[str, Exact] = _remember((operation.name, batch.key, "gradient" if gradient else "value"), compute)
+    exact: Mapping[str, Exact] = _remember((operation.name, batch.key, question), compute)
     return exact
 
 
@@ -52,8 +64,8 @@ def by_oracle(operation: Operation, batch: Batch, gradient: bool) -> Mapping[str
 class Subject:
     """An implementation as a check sees it: something that maps inputs to results, with the arithmetic that it runs in.
 
-    ``truth`` says what the results should be. ``peer`` gives the backend's canonical implementation of another operation in the same
-    mode and dtype, or None.
+    ``truth`` says what the results should be. ``peer`` gives the backend's canonical implementation of an operation in the same
+    mode and dtype, or None; ``first_mode`` the same implementation in the backend's first mode.
     """
 
     operation: Operation
@@ -62,29 +74,38 @@ class Subject:
     has_gradient: bool = True
     peer: Callable[[str], Subject | None] = lambda name: None
     truth: Truth = by_oracle
+    first_mode: Callable[[], Subject | None] = lambda: None
 
-    def values(self, batch: Batch) -> Floats:
+    def values(self, batch: Batch, question: Question = "value") -> Floats:
         """Computed values, ``(R,)`` or ``(R, n)``."""
-        return _flat(self.evaluate(batch, False)["value"])
+        return _flat(self.evaluate(batch, question)["value"])
 
     def gradients(self, batch: Batch) -> dict[str, Floats]:
         """Computed gradients by argument name."""
-        results = self.evaluate(batch, True)
+        results = self.evaluate(batch, "gradient")
         return {name: _flat(results[f"d {name}"]) for name in self.operation.differentiable}
+
+    def derivative(self, batch: Batch, question: Question) -> Floats:
+        """The computed second derivative, or the derivative along a direction."""
+        return _flat(self.evaluate(batch, question)[f"{question_letter(question)} {self.operation.differentiable[0]}"])
 
     def exact_values(self, batch: Batch) -> Exact:
         """What they should be."""
-        return self.truth(self.operation, batch, False)["value"]
+        return self.truth(self.operation, batch, "value")["value"]
 
     def exact_gradients(self, batch: Batch) -> dict[str, Exact]:
         """What they should be."""
-        found = self.truth(self.operation, batch, True)
+        found = self.truth(self.operation, batch, "gradient")
         return {name: found[f"d {name}"] for name in self.operation.differentiable}
+
+    def exact_curvature(self, batch: Batch) -> Exact:
+        """What the second derivative should be."""
+        return self.truth(self.operation, batch, "curvature")[f"h {self.operation.differentiable[0]}"]
 
     def value_limit(self, batch: Batch, exact: Floats) -> Floats:
         """Largest error that the bound allows, underflow included."""
         with np.errstate(all="ignore"):
-            bound = self.operation.bound(batch.flat(), exact, self.rounding, **self.operation.options)
+            bound = self.operation.bound(batch.flat(), exact, self.rounding, **self._options(batch))
         return self.rounding_floor(bound, exact)
 
     def gradient_limits(self, batch: Batch) -> dict[str, Floats]:
@@ -93,13 +114,29 @@ class Subject:
         assert self.operation.gradient_bound is not None
         with np.errstate(all="ignore"):
             highs = (e.high for e in exact.values())
-            bounds = self.operation.gradient_bound(batch.flat(), *highs, self.rounding, **self.operation.options)
+            bounds = self.operation.gradient_bound(batch.flat(), *highs, self.rounding, **self._options(batch))
         return {name: self.rounding_floor(b, exact[name].high) for name, b in zip(exact, bounds, strict=True)}
+
+    def curvature_limit(self, batch: Batch) -> Floats:
+        """The same for the second derivative."""
+        exact = self.exact_curvature(batch)
+        assert self.operation.curvature_bound is not None
+        with np.errstate(all="ignore"):
+            bound = self.operation.curvature_bound(batch.flat(), exact.high, self.rounding)
+        return self.rounding_floor(bound, exact.high)
 
     def rounding_floor(self, bound: Floats, exact: Floats) -> Floats:
         """No result can be nearer than correct rounding; what underflows on the way adds at most a few of the smallest numbers."""
         floor = np.maximum(bound, 0.5 * ulp(self.rounding.fmt, exact))
         return np.asarray(floor + 4.0 * self.rounding.underflow if self.operation.rounds else floor)
+
+    def _options(self, batch: Batch) -> dict[str, float]:
+        return {**self.operation.options, **batch.form.options}
+
+
+def question_letter(question: Question) -> str:
+    """What a derivative's name begins with in an answer."""
+    return {"gradient": "d", "curvature": "h", "tangent": "t"}[question]
 
 
 def _flat(array: Floats) -> Floats:
@@ -110,9 +147,9 @@ def _flat(array: Floats) -> Floats:
 class Verdict:
     """Judgement of every element of one output.
 
-    ``score`` up to 1 holds, above it (or NaN) violates; for a bound it is the share of the bound that was used, for a law 0 or
-    infinity. ``judged`` leaves elements out. ``inputs`` is what was judged if it is not the batch that the check was given. All
-    arrays have the output's shape. ``grades`` characterise the same results.
+    ``score`` up to 1 holds, above it (or NaN) violates; for a bound it is the share of the bound that was used, for a law 0, infinity
+    or how badly it is broken. ``judged`` leaves elements out. ``inputs`` is what was judged if it is not the batch that the check was
+    given. All arrays have the output's shape. ``grades`` characterise the same results.
     """
 
     output: str
@@ -134,12 +171,29 @@ Kind = Literal["law", "bound"]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Something else that a check will ask for: of the implementation itself, or of an ``operation``'s canonical one."""
+
+    batch: Batch
+    question: Question = "value"
+    operation: str = ""
+    first_mode: bool = False
+
+
+Prepare = Callable[[Operation, Format, Sequence[Batch]], list[Batch]]
+"""(operation, format, [boundary grid, generated blocks]) → the batches that a check judges."""
+
+
+@dataclass(frozen=True)
 class Check:
     """Something that must hold of an implementation.
 
-    ``statement`` is one sentence for the report. ``applies`` says for which operations, ``run`` judges a batch. ``needs_gradient``
-    leaves backends without autodiff out, ``other_operation`` those without that one. ``forms`` asks for masks and axes too.
-    ``also`` tells which other values ``run`` will ask for, as (operation, batch), so that they can be computed ahead.
+    ``statement`` is one sentence for the report. ``applies`` says for which operations, ``needs`` which keywords an implementation has
+    to take, ``among`` which of a backend's cases. ``run`` judges a batch, for which ``asks`` is asked first; ``also`` tells what else
+    ``run`` will ask for, so that it can be computed ahead. A check judges the boundary grid and the generated blocks, or what
+    ``prepare`` makes of them; with ``forms`` other ways to call an operation too. ``other_operation`` leaves backends without that one
+    out. A ``thorough`` check is taken less often by a thin profile. ``compiles`` says that each of its batches has to be compiled anew, and
+    how many of them a thin profile takes.
     """
 
     name: str
@@ -148,16 +202,57 @@ class Check:
     statement: str
     applies: Callable[[Operation], bool]
     run: Callable[[Subject, Batch], list[Verdict]]
-    needs_gradient: bool = False
+    asks: Question = "value"
     other_operation: str = ""
     forms: bool = False
-    grid_only: bool = False
-    also: Callable[[Operation, Batch], list[tuple[str, Batch]]] = lambda operation, batch: []
+    prepare: Prepare | None = None
+    needs: Callable[[Operation], tuple[str, ...]] = lambda operation: ()
+    among: Literal["all", "other modes", "other implementations"] = "all"
+    thorough: bool = False
+    compiles: int = 0
+    also: Callable[[Operation, Format, Batch], list[Asked]] = lambda operation, fmt, batch: []
+
+    @property
+    def needs_gradient(self) -> bool:
+        """Whether a backend without autodiff is left out."""
+        return self.asks != "value"
 
     def fits(self, operation: Operation, has_gradient: bool, available: set[str]) -> bool:
         """Whether the check says anything about this operation on a backend with those operations."""
-        if self.needs_gradient and not (has_gradient and operation.gradient):
+        if self.needs_gradient and not has_gradient:
+            return False
+        if self.asks in ("gradient", "curvature", "tangent") and not operation.gradient:
+            return False
+        if self.asks == "curvature" and not operation.curvature:
             return False
         if self.other_operation and self.other_operation not in available:
             return False
         return self.applies(operation)
+
+
+def spread_over_rows(verdict: Verdict, width: int) -> Verdict:
+    """A judgement of rows as one of each of their entries, so that it has the shape of an output of rows."""
+    arrays: tuple[Any, ...] = (verdict.score, verdict.judged, verdict.got, verdict.expected, verdict.limit)
+    score, judged, got, expected, limit = [np.asarray(np.repeat(a[:, None], width, axis=1)) for a in arrays]
+    return Verdict(verdict.output, score, judged, got, expected, limit, verdict.grades, verdict.inputs)
+
+
+def unit_score(fmt: Format, got: Floats, expected: Floats) -> Floats:
+    """For laws of equality: 0 where both are the same (NaN too), else 1 and the difference in units in the last place."""
+    with np.errstate(all="ignore"):
+        distance = np.abs(got - expected) / ulp(fmt, expected)
+    same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    return np.where(same, 0.0, np.where(np.isfinite(distance), 1.0 + distance, np.inf))
+
+
+def law(output: str, holds: NDArray[np.bool_], got: Floats, expected: Floats, inputs: Batch | None = None) -> Verdict:
+    """A verdict that knows right and wrong alone."""
+    score = np.where(holds, 0.0, np.inf)
+    return Verdict(output, score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape), inputs=inputs)
+
+
+def share(error: Floats, limit: Floats) -> Floats:
+    """Error over limit; 0 for no error, infinite where that cannot be told."""
+    with np.errstate(all="ignore"):
+        score = np.where(error == 0.0, 0.0, error / limit)
+    return np.where(np.isnan(score), np.inf, score)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.checks.base import Check, Subject, Verdict
-from suite.floats import Floats, is_representable
-from suite.inputs import Batch
+from suite.batch import Batch
+from suite.checks.base import Asked, Check, Subject, Verdict, share, spread_over_rows
+from suite.floats import Floats, Format, is_representable
+from suite.model import Operation
 from suite.operations import operations
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -26,7 +27,8 @@ class Identity:
     """``left(inputs) = combine(right(transform(inputs)), inputs)``.
 
     ``transform`` works on arrays ``(K, B)`` or ``(K, B, n)`` and must give representable numbers; examples where it does not, or
-    where ``where`` is false, are not judged. ``combine`` is monotone in the right-hand value.
+    where ``where`` is false, are not judged. ``combine`` is monotone in the right-hand value. ``left_slope`` and ``right_slope`` name an
+    argument whose derivative takes the value's place.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Identity:
     transform: Callable[[Arrays], dict[str, NDArray[Any]]]
     combine: Callable[[Floats, Arrays], Floats]
     where: Callable[[Arrays], NDArray[np.bool_]] | None = None
+    left_slope: str = ""
+    right_slope: str = ""
 
 
 def _pair(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
@@ -111,23 +115,21 @@ def _judge(identity: Identity, subject: Subject, batch: Batch) -> list[Verdict]:
     other = subject.peer(identity.right)
     if other is None:
         return []
-    with np.errstate(all="ignore"):
-        right = _right(identity, batch)
-        inputs = batch.flat()
-        got, computed = subject.values(batch), other.values(right)
-        reach = other.value_limit(right, computed)
-        predicted = identity.combine(computed, inputs)
-        moved = [np.abs(identity.combine(computed + s * reach, inputs) - predicted) for s in (1.0, -1.0)]
-        rounding = 4.0 * 2.0**-53 * (np.abs(predicted) + _like(np.abs(computed), got))
-        limit = subject.value_limit(batch, predicted) + np.maximum(*moved) + rounding
-        error = np.abs(got - predicted)
-        score = np.where(error == 0, 0.0, error / limit)
+    right, inputs = _right(identity, batch), batch.flat()
+    got = subject.gradients(batch)[identity.left_slope] if identity.left_slope else subject.values(batch)
+    computed = other.gradients(right)[identity.right_slope] if identity.right_slope else other.values(right)
+    reach = other.gradient_limits(right)[identity.right_slope] if identity.right_slope else other.value_limit(right, computed)
+    predicted = identity.combine(computed, inputs)
+    moved = [np.abs(identity.combine(computed + s * reach, inputs) - predicted) for s in (1.0, -1.0)]
+    rounding = 4.0 * 2.0**-53 * (np.abs(predicted) + _like(np.abs(computed), got))
+    own = subject.gradient_limits(batch)[identity.left_slope] if identity.left_slope else subject.value_limit(batch, predicted)
+    limit = own + np.maximum(*moved) + rounding
     finite = (np.abs(predicted) <= subject.rounding.fmt.max) & np.isfinite(limit) & np.isfinite(_like(reach, got))
     judged = _representable(subject, right.arrays, got) & finite
     if identity.where is not None:
         judged &= identity.where(inputs)
-    score = np.where(np.isnan(score), np.inf, score)
-    return [Verdict("value", score, judged, got, predicted, limit)]
+    output = f"d {identity.left_slope}" if identity.left_slope else "value"
+    return [Verdict(output, share(np.abs(got - predicted), limit), judged, got, predicted, limit)]
 
 
 def _right(identity: Identity, batch: Batch) -> Batch:
@@ -138,7 +140,9 @@ def _right(identity: Identity, batch: Batch) -> Batch:
 
 def _like(right: Floats, got: Floats) -> Floats:
     """The right-hand side's numbers in the left-hand side's shape: the largest of a row where that has one number."""
-    return np.asarray(right if right.shape == got.shape else right.max(axis=-1))
+    if right.shape == got.shape:
+        return right
+    return np.asarray(right.max(axis=-1) if right.ndim > got.ndim else right[:, None])
 
 
 def _representable(subject: Subject, arrays: Arrays, got: Floats) -> NDArray[np.bool_]:
@@ -156,11 +160,151 @@ def _check(identity: Identity) -> Check:
         identity.name, "equivalence", "bound", f"{identity.statement}, each side within its own bound.",
         lambda operation: operation.name == identity.left,
         lambda subject, batch: _judge(identity, subject, batch),
-        other_operation=identity.right,
-        also=lambda operation, batch: [(identity.right, _right(identity, batch))],
+        asks="gradient" if identity.left_slope else "value", other_operation=identity.right,
+        also=lambda operation, fmt, batch: [
+            Asked(_right(identity, batch), "gradient" if identity.right_slope else "value", identity.right)
+        ],
     )  # fmt: skip
 
 
-assert all({i.left, i.right} <= set(operations()) for i in IDENTITIES)
+SLOPES = (
+    Identity(
+        "sigmoid_slope_is_of_softmax", "sigmoid", "softmax", "σ'(x) = ∂ softmax([x, 0])₀/∂x",
+        lambda i: {"x": _pair(i["x"], np.zeros(())), "cotangent": _pair(np.ones_like(i["x"]), np.zeros(()))},
+        lambda r, i: r[:, 0], left_slope="x", right_slope="x",
+    ),
+    Identity(
+        "sigmoid_slope_is_even", "sigmoid", "sigmoid", "σ'(x) = σ'(−x)",
+        lambda i: {"x": -i["x"]}, lambda r, i: r, left_slope="x", right_slope="x",
+    ),
+    Identity(
+        "tanh_slope_is_of_sigmoid", "tanh", "sigmoid", "tanh'(x) = 4σ'(2x)",
+        lambda i: {"x": 2.0 * i["x"]}, lambda r, i: 4.0 * r, left_slope="x", right_slope="x",
+    ),
+    Identity(
+        "softplus_slope_is_sigmoid", "softplus", "sigmoid", "softplus'(x) = σ(x)", lambda i: {"x": i["x"]}, lambda r, i: r, left_slope="x",
+    ),
+    Identity(
+        "log_sigmoid_slope_is_sigmoid", "log_sigmoid", "sigmoid", "(log σ)'(x) = σ(−x)",
+        lambda i: {"x": -i["x"]}, lambda r, i: r, left_slope="x",
+    ),
+    Identity(
+        "logaddexp_slope_is_sigmoid", "logaddexp", "sigmoid", "∂ logaddexp(a, b)/∂a = σ(a − b)",
+        lambda i: {"x": i["a"] - i["b"]}, lambda r, i: r,
+        lambda i: np.abs(i["a"] - i["b"]) <= np.maximum(np.abs(i["a"]), np.abs(i["b"])) * 2.0, left_slope="a",
+    ),
+    Identity(
+        "logsumexp_slope_is_softmax", "logsumexp", "softmax", "∂ logsumexp(x)/∂x = softmax(x)",
+        lambda i: {"x": i["x"]}, lambda r, i: r, left_slope="x",
+    ),
+    Identity(
+        "cross_entropy_slope_is_p_minus_y", "softmax_cross_entropy_with_logits", "softmax", "∂ CE(x, y)/∂x = softmax(x) − y",
+        lambda i: {"x": i["logits"]}, lambda r, i: r - i["labels"],
+        lambda i: np.abs(i["labels"].sum(axis=-1) - 1.0) == 0.0, left_slope="logits",
+    ),
+    Identity(
+        "binary_slope_is_categorical_with_logits", "binary_cross_entropy_with_logits", "softmax_cross_entropy_with_logits",
+        "∂ BCE(x, y)/∂x = ∂ CE([x, 0], [y, 1 − y])/∂x",
+        lambda i: {"logits": _pair(i["logits"], np.zeros(())), "labels": _pair(i["labels"], 1.0 - i["labels"])},
+        lambda r, i: r[:, 0], left_slope="logits", right_slope="logits",
+    ),
+    Identity(
+        "sparse_slope_is_one_hot_with_logits", "sparse_softmax_cross_entropy_with_logits", "softmax_cross_entropy_with_logits",
+        "∂ CE(x, k)/∂x = ∂ CE(x, e_k)/∂x", lambda i: {"logits": i["logits"], "labels": _one_hot(i, "logits")},
+        lambda r, i: r, left_slope="logits", right_slope="logits",
+    ),
+)  # fmt: skip
+"""The same of derivatives."""
 
-CHECKS = tuple(_check(identity) for identity in IDENTITIES)
+
+def _rows_sum_to_one(subject: Subject, batch: Batch) -> list[Verdict]:
+    """Σ softmax(x) = 1 and Σ exp(log_softmax(x)) = 1, as far as each entry may err."""
+    got = subject.values(batch)
+    limit = subject.value_limit(batch, subject.exact_values(batch).high)
+    p, allowed = (got, limit) if subject.operation.name == "softmax" else (np.exp(got), np.exp(got) * np.expm1(limit))
+    total, reach = p.sum(axis=-1), allowed.sum(axis=-1) + 2.0**-52
+    verdict = Verdict("value", share(np.abs(total - 1.0), reach), np.isfinite(reach), total, np.ones(total.shape), reach)
+    return [spread_over_rows(verdict, got.shape[1])]
+
+
+def _apart(operation: Operation, fmt: Format, batch: Batch) -> list[Asked]:
+    """σ(x + c) with softmax([x + c, c])₀: a head of two units and one of the difference of their weights."""
+    return [Asked(_two_heads(fmt, batch), operation="softmax")]
+
+
+def _two_heads(fmt: Format, batch: Batch) -> Batch:
+    x = batch.arrays["x"]
+    c = np.where(np.abs(x) < 1.0, 0.25, np.exp2(np.floor(np.log2(np.maximum(np.abs(x), 1.0)))))
+    moved = x + c
+    exact = is_representable(fmt, moved) & (moved - c == x) & np.isfinite(moved)
+    return Batch("two heads", {"x": np.stack([np.where(exact, moved, x), np.where(exact, c, 0.0)], axis=-1)})
+
+
+def _heads_agree(subject: Subject, batch: Batch) -> list[Verdict]:
+    other = subject.peer("softmax")
+    if other is None:
+        return []
+    pairs = _two_heads(subject.rounding.fmt, batch)
+    got, two = subject.values(batch), other.values(pairs)
+    limit = subject.value_limit(batch, two[:, 0]) + other.value_limit(pairs, two)[:, 0]
+    judged = np.isfinite(limit) & np.isfinite(pairs.flat()["x"]).all(axis=-1)
+    return [Verdict("value", share(np.abs(got - two[:, 0]), limit), judged, got, two[:, 0], limit)]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """From logits to a loss by way of probabilities."""
+
+    squash: str
+    loss: str
+
+
+_WAYS = {
+    "binary_cross_entropy_with_logits": _Way("sigmoid", "binary_cross_entropy"),
+    "softmax_cross_entropy_with_logits": _Way("softmax", "categorical_cross_entropy"),
+    "sparse_softmax_cross_entropy_with_logits": _Way("softmax", "sparse_categorical_cross_entropy"),
+}
+
+
+def _by_probabilities(subject: Subject, batch: Batch) -> list[Verdict]:
+    """Both losses, each within its bound, once the reference says how far the rounded probabilities have moved the true loss.
+
+    Judged where probabilities are further than √u from 0 and 1. The grade is the frontier: the least |logit| at which the loss from
+    probabilities is off by more than a hundredth.
+    """
+    way, u = _WAYS[subject.operation.name], subject.rounding.u
+    squash, loss = subject.peer(way.squash), subject.peer(way.loss)
+    if squash is None or loss is None:
+        return []
+    p = squash.evaluate(Batch(batch.label, {"x": batch.first}), "value")["value"]
+    inside = np.asarray((p > np.sqrt(u)) & (p < 1.0 - np.sqrt(u)))
+    there = Batch("by probabilities", {"probabilities": np.where(np.isfinite(p), p, 0.5), "labels": batch.arrays["labels"]})
+    got, other, exact = subject.values(batch), loss.values(there), subject.exact_values(batch).high
+    safe = Batch(there.label, {**there.arrays, "probabilities": np.where(inside, p, 0.5)})
+    moved = np.abs(loss.exact_values(safe).high - exact)
+    limit = subject.value_limit(batch, exact) + loss.value_limit(safe, loss.exact_values(safe).high) + moved
+    judged = inside.reshape(len(got), -1).all(axis=-1) & np.isfinite(exact)
+    off = ~(np.abs(other - exact) <= 0.01 * np.abs(exact)) & np.isfinite(exact)
+    size = np.abs(batch.flat()["logits"]).reshape(len(got), -1).max(axis=-1)
+    frontier = {"frontier of probabilities": float(np.min(size[off]))} if off.any() else {}
+    return [Verdict("value", share(np.abs(got - other), limit), judged, got, other, limit, frontier)]
+
+
+assert all({i.left, i.right} <= set(operations()) for i in (*IDENTITIES, *SLOPES))
+
+CHECKS = (
+    *(_check(identity) for identity in (*IDENTITIES, *SLOPES)),
+    Check(
+        "rows_sum_to_one", "equivalence", "bound", "Probabilities of a row sum to 1, as far as each may err.",
+        lambda operation: operation.name in ("softmax", "log_softmax"), _rows_sum_to_one, thorough=True,
+    ),
+    Check(
+        "two_heads_are_one", "equivalence", "bound", "σ(a − b) = softmax([a, b])₀: a head of two units and one of their difference agree.",
+        lambda operation: operation.name == "sigmoid", _heads_agree, other_operation="softmax", thorough=True, also=_apart,
+    ),
+    Check(
+        "logits_and_probabilities_agree", "equivalence", "bound",
+        "The loss from logits is that from their probabilities, where those are further than √u from 0 and 1.",
+        lambda operation: operation.name in _WAYS, _by_probabilities, thorough=True,
+    ),
+)  # fmt: skip

@@ -1,27 +1,31 @@
-"""Exact laws: no tolerance, no reference."""
+"""Exact laws of single results: ranges, NaN, special values. No tolerance, no reference."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.checks.base import Check, Subject, Verdict
-from suite.floats import Floats
-from suite.inputs import Batch
+from suite.batch import Batch
+from suite.checks.base import Asked, Check, Subject, Verdict, law
+from suite.floats import Format, round_to
 from suite.model import Operation
 
 PLANTED_EVERY = 7
 
 
-def _law(output: str, holds: NDArray[np.bool_], got: Floats, expected: Floats, inputs: Batch | None = None) -> Verdict:
-    score = np.where(holds, 0.0, np.inf)
-    return Verdict(output, score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape), inputs=inputs)
-
-
 def _stays_in_range(subject: Subject, batch: Batch) -> list[Verdict]:
     """NaN is not judged here: where it is wrong, the bound says so."""
     got, (low, high) = subject.values(batch), subject.operation.range
-    return [_law("value", np.isnan(got) | ((got >= low) & (got <= high)), got, np.clip(got, low, high))]
+    return [law("value", np.isnan(got) | ((got >= low) & (got <= high)), got, np.clip(got, low, high))]
+
+
+def _gradient_stays_in_range(subject: Subject, batch: Batch) -> list[Verdict]:
+    """At a kink too: there the derivatives of both sides are the range."""
+    low, high = subject.operation.gradient_range
+    found = subject.gradients(batch)
+    return [law(f"d {n}", np.isnan(g) | ((g >= low) & (g <= high)), g, np.clip(g, low, high)) for n, g in found.items()]
 
 
 def plant_nan(batch: Batch, operation: Operation) -> tuple[Batch, NDArray[np.bool_]]:
@@ -46,7 +50,44 @@ def _nan_propagates(subject: Subject, batch: Batch) -> list[Verdict]:
     mine = examples if got.ndim == 1 else np.broadcast_to(examples[:, None], got.shape)
     unchanged = (got == clean) | (np.isnan(got) & np.isnan(clean))
     holds = np.where(mine, np.isnan(got), unchanged)
-    return [_law("value", holds, got, np.where(mine, np.nan, clean), poisoned)]
+    return [law("value", holds, got, np.where(mine, np.nan, clean), poisoned)]
+
+
+def grid_alone(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
+    """The boundary grid without generated blocks."""
+    return [plain[0]]
+
+
+# Special values
+
+
+def corner_batch(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
+    """The operation's special inputs, repeated to a block; a short row goes on with its last entry."""
+    shape = plain[0].first.shape[1:]
+    arrays: dict[str, NDArray[np.float64]] = {}
+    for argument in operation.arguments:
+        entries = [_entry(corner[0][argument.name], shape if argument.rows else shape[:1]) for corner in operation.corners]
+        column = np.array([entries[i % len(entries)] for i in range(shape[0])])
+        arrays[argument.name] = column[None] if argument.role == "index" else round_to(fmt, column)[None]
+    if operation.shape == "row":
+        arrays["cotangent"] = np.ones((1, *shape))
+    return [Batch("special values", arrays)]
+
+
+def _entry(given: float | tuple[float, ...], shape: tuple[int, ...]) -> object:
+    if not isinstance(given, tuple):
+        return given
+    return np.array([given[min(i, len(given) - 1)] for i in range(shape[-1])])
+
+
+def _special_values(subject: Subject, batch: Batch) -> list[Verdict]:
+    """An infinity, zero or NaN exactly; the sign of a zero where the special value has one."""
+    got, corners = subject.values(batch), subject.operation.corners
+    shape = batch.first.shape[1:]
+    expected = np.array([_entry(corners[i % len(corners)][1], shape) for i in range(shape[0])], dtype=np.float64)
+    negative = (expected == 0) & np.signbit(expected)
+    same = ((got == expected) & (np.signbit(got) | ~negative)) | (np.isnan(got) & np.isnan(expected))
+    return [law("value", same, got, expected)]
 
 
 CHECKS = (
@@ -55,9 +96,20 @@ CHECKS = (
         lambda operation: bool(np.isfinite(operation.range).any()), _stays_in_range,
     ),
     Check(
+        "gradient_stays_in_range", "vanishing", "law",
+        "Every derivative lies between the least and the largest that the function has (σ' ≤ ¼), at kinks between those of both sides.",
+        lambda operation: bool(np.isfinite(operation.gradient_range).any()), _gradient_stays_in_range, asks="gradient",
+        thorough=True,
+    ),
+    Check(
         "nan_propagates", "stability", "law",
         "NaN in an example gives NaN in its result, and changes no bit of any other example's.",
-        lambda operation: operation.differentiable != (), _nan_propagates, grid_only=True,
-        also=lambda operation, batch: [(operation.name, plant_nan(batch, operation)[0])],
+        lambda operation: operation.differentiable != (), _nan_propagates, prepare=grid_alone,
+        also=lambda operation, fmt, batch: [Asked(plant_nan(batch, operation)[0])],
+    ),
+    Check(
+        "special_values", "stability", "law",
+        "Infinities, zeros of either sign and certain labels give the values that the function has there, or tends to.",
+        lambda operation: operation.corners != (), _special_values, prepare=corner_batch, thorough=True,
     ),
 )  # fmt: skip

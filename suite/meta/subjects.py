@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from suite import inputs, oracle
 from suite.backends.base import exact_cast, numpy_dtype
+from suite.batch import Batch
 from suite.checks import Check
 from suite.checks.base import Subject
 from suite.floats import FORMATS, Floats, round_to
-from suite.inputs import Batch
 from suite.model import Operation
 from suite.operations import operations
 from suite.operations.bounds import Rounding

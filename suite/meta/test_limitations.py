@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from suite import limitations
+from suite.batch import Batch
 from suite.checks import checks
 from suite.floats import FORMATS
-from suite.inputs import Batch
 from suite.limitations import LimitationsError, load, matching, resolve
 from suite.model import Case, Limitation
 from suite.operations import operations

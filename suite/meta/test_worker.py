@@ -15,8 +15,8 @@ import pytest
 
 from suite import wire
 from suite.backends import backends
+from suite.batch import PLAIN, Batch, Form
 from suite.floats import FORMATS
-from suite.inputs import Batch, Form
 from suite.model import Case
 from suite.processes import URGENT, Absent, Process, Processes, Request, WorkerError
 from suite.session import PROFILES, Session
@@ -74,7 +74,7 @@ def hang(process: Process) -> Any:
 def evaluate(processes: Processes, operation: str, name: str, dtype: str, batch: Batch) -> np.ndarray[Any, Any]:
     """Values by way of a session, as the checks get them."""
     session = Session(processes, PROFILES["quick"], 0, 1)
-    return session.evaluate(Case(operation, "numpy", name, "eager", dtype), batch, False)["value"]
+    return session.evaluate(Case(operation, "numpy", name, "eager", dtype), batch)["value"]
 
 
 def same_bits(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
@@ -115,7 +115,7 @@ def test_a_closed_pipe_is_an_end() -> None:
 
 def test_another_axis_is_the_same_rows(shared: Processes) -> None:
     """Along axis 0 the worker sees the transposed block; the results come back in the batch's layout."""
-    plain, along = (Batch("rows", ROWS, form) for form in (Form(), Form("axis 0", axis=0)))
+    plain, along = (Batch("rows", ROWS, form) for form in (PLAIN, Form("axis 0", "na")))
     name = "scipy.special.softmax"
     results = [evaluate(shared, "softmax", name, "float32", batch) for batch in (plain, along)]
     assert results[0].shape == (1, 2, 3)

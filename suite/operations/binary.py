@@ -21,6 +21,7 @@ from suite.operations.logistic import (
     sigmoid_ball,
     sigmoid_gradient_error,
     softplus_ball,
+    softplus_curvature_error,
 )
 
 _LABELS = Argument("labels", "binary", differentiable=False)
@@ -64,6 +65,11 @@ def with_logits_gradient_error(x: Floats, y: Floats, r: Rounding) -> Floats:
     return np.asarray(down + up + t * r.grow(r.relative("exp") + 3.0 * r.u) + 3.0 * r.u * cancels)
 
 
+def _with_logits_curvature_error(x: Floats, r: Rounding) -> Floats:
+    """σ' from either form: softplus'' of both signs, whatever the label."""
+    return softplus_curvature_error(x, r) + softplus_curvature_error(-x, r)
+
+
 # With a weight on the positive term: (1 − y) x + l (log1p(e^−|x|) + max(−x, 0)), l = 1 + (q − 1) y.
 
 
@@ -100,6 +106,12 @@ def _weighted_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tupl
     return (np.asarray(weight * inner + 1.01 * weight_error * logistic(-x) + 3.0 * r.u * (weight * logistic(-x) + np.abs(1.0 - y))),)
 
 
+def _weighted_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    weight, weight_error = _weight(inputs["labels"], inputs["pos_weight"], r)
+    x = inputs["logits"]
+    return np.asarray(weight * _with_logits_curvature_error(x, r) + (1.01 * weight_error + 2.0 * r.u * weight) * logistic(x) * logistic(-x))
+
+
 # From probabilities: −y log p − (1 − y) log(1 − p).
 
 
@@ -123,6 +135,16 @@ def from_probabilities_error(p: Floats, y: Floats, exact: Floats, r: Rounding) -
 def _from_probabilities_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
     p, y = inputs["probabilities"], inputs["labels"]
     return (np.asarray(r.grow(4.0 * r.u) * (y / p + np.where(y < 1, (1.0 - y) / (1.0 - p), 0.0))),)
+
+
+def _from_probabilities_curvature(p: Any, y: Any) -> Any:
+    positive = y / p**2 if y != 0 else y
+    return positive + (1 - y) / (1 - p) ** 2 if y != 1 else positive
+
+
+def _from_probabilities_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """Each reciprocal as a quotient of a rounded square, or squared; the reciprocal of p may be subnormal."""
+    return np.asarray(r.grow(7.0 * r.u + r.relative("pow")) * exact + 2.0 * r.underflow * np.sqrt(exact))
 
 
 # Focal: α_t (1 − p_t)^γ times the cross-entropy, alpha for label 1 and 1 − alpha for label 0.
@@ -268,13 +290,24 @@ def _hard(zero: tuple[Curve, ...], one: tuple[Curve, ...], **options: Any) -> tu
 _WITH_LOGITS = (SOFTPLUS, SIGMOID, SIGMOID_SLOPE), (REFLECTED_SOFTPLUS, REFLECTED_SIGMOID.negated(), SIGMOID_SLOPE)
 _EXTREMES = (16.64, -16.64, 36.74, -36.74, 88.72, -88.72, 103.28, -103.28, 709.78, -709.78)
 
+
+def _corners(certain: float, impossible: float, wrong: float, **more: float) -> tuple[tuple[dict[str, float], float], ...]:
+    """Logits of ±∞ with the label that they speak for, where the loss is 0, and with the other."""
+    pairs = ((certain, 1.0, 0.0), (impossible, 0.0, 0.0), (certain, 0.0, wrong), (impossible, 1.0, wrong))
+    return tuple(({"logits": x, "labels": y, **more}, loss) for x, y, loss in pairs)
+
+
+_CERTAIN = tuple(({"probabilities": p, "labels": y}, 0.0 if p == y else inf) for p in (0.0, 1.0) for y in (0.0, 1.0))
+
 OPERATIONS = (
     Operation(
         "binary_cross_entropy", (Argument("probabilities", "probability"), _LABELS), "elementwise", _from_probabilities,
         lambda inputs, exact, r: from_probabilities_error(inputs["probabilities"], inputs["labels"], exact, r),
         "−y log p − (1 − y) log(1 − p)", "standard model, term by term",
-        gradient=_from_probabilities_gradient, gradient_bound=_from_probabilities_gradient_bound, range=_POSITIVE,
+        gradient=_from_probabilities_gradient, gradient_bound=_from_probabilities_gradient_bound,
+        curvature=_from_probabilities_curvature, curvature_bound=_from_probabilities_curvature_bound, range=_POSITIVE,
         slices=_hard((_MINUS_LOG1P, _ODDS, _SQUARED_ODDS), (LOG.negated(), RECIPROCAL.negated(), INVERSE_SQUARE), domain=_INSIDE),
+        corners=_CERTAIN,
     ),
     Operation(
         "binary_cross_entropy_with_logits", _LOGITS, "elementwise", _with_logits,
@@ -282,14 +315,19 @@ OPERATIONS = (
         "y softplus(−x) + (1 − y) softplus(x)", "standard model on max(x, 0) − x y + log1p(e^−|x|) and on −y log σ(x) − (1−y) log σ(−x)",
         gradient=_with_logits_gradient,
         gradient_bound=lambda inputs, exact, r: (with_logits_gradient_error(inputs["logits"], inputs["labels"], r),),
+        curvature=lambda x, y: SIGMOID_SLOPE.ball(x),
+        curvature_bound=lambda inputs, exact, r: _with_logits_curvature_error(inputs["logits"], r),
         range=_POSITIVE, critical=_EXTREMES, slices=_hard(*_WITH_LOGITS),
+        gradient_range=(-1.0, 1.0), corners=_corners(inf, -inf, inf),
     ),
     Operation(
         "weighted_binary_cross_entropy_with_logits", (*_LOGITS, Argument("pos_weight", "weight", differentiable=False)), "elementwise",
         _weighted, _weighted_bound, "q y softplus(−x) + (1 − y) softplus(x)",
         "standard model on (1 − y) x + l (log1p(e^−|x|) + max(−x, 0)), l = 1 + (q − 1) y",
-        gradient=_weighted_gradient, gradient_bound=_weighted_gradient_bound, critical=_EXTREMES,
+        gradient=_weighted_gradient, gradient_bound=_weighted_gradient_bound,
+        curvature=lambda x, y, q: (1 + (q - 1) * y) * SIGMOID_SLOPE.ball(x), curvature_bound=_weighted_curvature_bound, critical=_EXTREMES,
         slices=_hard(_WITH_LOGITS[0], tuple(c.scaled(4.0) for c in _WITH_LOGITS[1]), fixed={"pos_weight": 4.0}),
+        corners=_corners(inf, -inf, inf, pos_weight=4.0),
     ),
     Operation(
         "binary_focal_cross_entropy", (Argument("logits"), Argument("labels", "hard", differentiable=False)), "elementwise", _focal,
@@ -300,10 +338,12 @@ OPERATIONS = (
             (_FOCAL.scaled(0.75), _FOCAL_SLOPE.scaled(0.75)),
             (_FOCAL.mirrored().scaled(0.25), _FOCAL_SLOPE.mirrored().negated().scaled(0.25)),
         ),
+        corners=_corners(inf, -inf, inf),
     ),
     Operation(
         "sigmoid_squared_error", _LOGITS, "elementwise", _squared, _squared_bound, "(σ(x) − y)²", "standard model, factor by factor",
         gradient=_squared_gradient, gradient_bound=_squared_gradient_bound, range=(0.0, 1.0), critical=_EXTREMES,
         slices=_hard((_SQUARE, _SQUARE_SLOPE), (_SQUARE.mirrored(), _SQUARE_SLOPE.mirrored().negated())),
+        corners=_corners(inf, -inf, 1.0),
     ),
 )  # fmt: skip

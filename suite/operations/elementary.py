@@ -79,33 +79,71 @@ def _tanh_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Fl
     return (r.grow(2.0 * r.relative("tanh") + r.u) * square + r.grow(3.0 * r.u) * exact,)
 
 
+# Second derivatives: as autodiff makes them of the formulas above.
+
+
+def _exp_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    return np.asarray(r.grow(r.relative("exp") + 2.0 * r.u) * exact)
+
+
+def _expm1_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    return np.asarray(_expm1_gradient_bound(inputs, exact, r)[0] + r.grow(2.0 * r.u) * exact)
+
+
+def _power_bound(roundings: float) -> Any:
+    """−1/x², from the reciprocal squared, as a quotient or by pow; the reciprocal may be subnormal."""
+
+    def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        return np.asarray(r.grow(roundings * r.u + r.relative("pow")) * np.abs(exact) + 2.0 * r.underflow * np.sqrt(np.abs(exact)))
+
+    return bound
+
+
+def _tanh_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """−2y(1 − y²) from the value y: its error in both factors, and the roundings of y² and of 1 − y²."""
+    y = np.abs(np.tanh(inputs["x"]))
+    slope, error = _double_sech_squared(inputs["x"]), r.grow(r.relative("tanh")) * y
+    return np.asarray(
+        2.0 * error * slope + 2.0 * (y + error) * (2.0 * y * error + 2.0 * r.u * y**2 + r.u) + r.grow(5.0 * r.u) * np.abs(exact)
+    )
+
+
+KEEPS_SIGN = (({"x": 0.0}, 0.0), ({"x": -0.0}, -0.0))
+"""ISO C17, annex F: the sign of a zero comes through."""
+
 OPERATIONS = (
     Operation(
         "exp", _X, "elementwise", exp_ball, _bound("exp"), "e^x", SOURCE,
-        gradient=lambda x: [exp_ball(x)], gradient_bound=_exp_gradient_bound,
+        gradient=lambda x: [exp_ball(x)], gradient_bound=_exp_gradient_bound, curvature=exp_ball, curvature_bound=_exp_curvature_bound,
         special={inf: inf, -inf: 0.0}, range=(0.0, inf), slices=(Slice((EXP, EXP, EXP)),),
+        gradient_range=(0.0, inf),
     ),
     Operation(
         "expm1", _X, "elementwise", EXPM1.ball, _bound("expm1"), "e^x − 1", SOURCE,
-        gradient=lambda x: [exp_ball(x)], gradient_bound=_expm1_gradient_bound,
+        gradient=lambda x: [exp_ball(x)], gradient_bound=_expm1_gradient_bound, curvature=exp_ball, curvature_bound=_expm1_curvature_bound,
         special={inf: inf, -inf: -1.0}, range=(-1.0, inf), slices=(Slice((EXPM1, EXP, EXP)),),
+        gradient_range=(0.0, inf), corners=KEEPS_SIGN,
     ),
     Operation(
         "log", _X, "elementwise", lambda x: x.log(), _bound("log"), "log x", SOURCE,
-        gradient=lambda x: [1 / x], gradient_bound=_reciprocal_bound(1.0),
+        gradient=lambda x: [1 / x], gradient_bound=_reciprocal_bound(1.0), curvature=lambda x: -1 / x**2, curvature_bound=_power_bound(4.0),
         special={inf: inf, 0.0: -inf}, domain=(0.0, inf), critical=(1.0,),
         slices=(Slice((LOG, RECIPROCAL, INVERSE_SQUARE.negated()), kinks=(0.0,)),),
     ),
     Operation(
         "log1p", _X, "elementwise", lambda x: x.log1p(), _bound("log1p"), "log(1 + x)", SOURCE,
         gradient=lambda x: [1 / (1 + x)], gradient_bound=_reciprocal_bound(2.0),
+        curvature=lambda x: -1 / (1 + x) ** 2, curvature_bound=_power_bound(6.0),
         special={inf: inf, -1.0: -inf}, domain=(-1.0, inf), critical=(-1.0, 1.0),
         slices=(Slice((LOG1P, RECIPROCAL_1P, INVERSE_SQUARE_1P.negated()), kinks=(-1.0,)),),
+        corners=KEEPS_SIGN,
     ),
     Operation(
         "tanh", _X, "elementwise", _tanh_ball, _bound("tanh"), "tanh x", SOURCE,
         gradient=lambda x: [_sech_squared(x)], gradient_bound=_tanh_gradient_bound,
+        curvature=TANH_BEND.ball, curvature_bound=_tanh_curvature_bound,
         special={inf: 1.0, -inf: -1.0}, range=(-1.0, 1.0), critical=(4.97, 9.01, 18.71),
         slices=(Slice((TANH, SECH_SQUARED, TANH_BEND)),),
+        gradient_range=(0.0, 1.0), corners=KEEPS_SIGN,
     ),
 )  # fmt: skip

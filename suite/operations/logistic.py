@@ -92,6 +92,20 @@ def _softplus_gradient_bound(sign: float) -> Any:
     return bound
 
 
+def sigmoid_curvature_error(x: Floats, exact: Floats, r: Rounding) -> Floats:
+    """s(1 − s)(1 − 2s) from the value s, whose error enters with |1 − 6s + 6s²|; the differences and products round."""
+    s, slope = logistic(x), logistic(x) * logistic(-x)
+    inherited = (sigmoid_error(x, r) + r.u * s) * np.abs(1.0 - 6.0 * slope)
+    return np.asarray(inherited + 6.0 * sigmoid_error(x, r) ** 2 + r.grow(8.0 * r.u) * slope)
+
+
+def softplus_curvature_error(x: Floats, r: Rounding) -> Floats:
+    """σ' by way of σ, of exp(x − softplus(x)), or of t = e^−|x|/(1 + e^−|x|) as t − t²."""
+    t, slope = logistic(-np.abs(x)), logistic(x) * logistic(-x)
+    from_value = slope * exp_difference(x - softplus(x), softplus_error(x, r), r) + logistic(x) * softplus_gradient_error(x, r)
+    return np.asarray(sigmoid_gradient_error(x, r) + from_value + t * r.grow(r.relative("exp") + 6.0 * r.u))
+
+
 def _relu_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
     return (np.zeros_like(exact),)
 
@@ -106,27 +120,35 @@ OPERATIONS = (
         "standard model on 1/(1 + e^−x), relative in both tails",
         gradient=lambda x: [sigmoid_ball(x) * sigmoid_ball(-x)],
         gradient_bound=lambda inputs, exact, r: (sigmoid_gradient_error(inputs["x"], r),),
+        curvature=SIGMOID_BEND.ball, curvature_bound=lambda inputs, exact, r: sigmoid_curvature_error(inputs["x"], exact, r),
         special={inf: 1.0, -inf: 0.0}, range=(0.0, 1.0), critical=_BOTH_SIDES,
         slices=(Slice((SIGMOID, SIGMOID_SLOPE, SIGMOID_BEND)),),
+        gradient_range=(0.0, 0.25),
     ),
     Operation(
         "log_sigmoid", _X, "elementwise", lambda x: -softplus_ball(-x), _softplus_bound(-1.0), "log σ(x) = −softplus(−x)",
         "standard model on min(x, 0) − log1p(e^−|x|)",
         gradient=lambda x: [sigmoid_ball(-x)], gradient_bound=_softplus_gradient_bound(-1.0),
+        curvature=lambda x: -SIGMOID_SLOPE.ball(x), curvature_bound=lambda inputs, exact, r: softplus_curvature_error(-inputs["x"], r),
         special={inf: 0.0, -inf: -inf}, range=(-inf, 0.0), critical=_BOTH_SIDES,
         slices=(Slice((REFLECTED_SOFTPLUS.negated(), REFLECTED_SIGMOID, SIGMOID_SLOPE.negated())),),
+        gradient_range=(0.0, 1.0),
     ),
     Operation(
         "softplus", _X, "elementwise", softplus_ball, _softplus_bound(1.0), "softplus(x) = log(1 + e^x)",
         "standard model on max(x, 0) + log1p(e^−|x|)",
         gradient=lambda x: [sigmoid_ball(x)], gradient_bound=_softplus_gradient_bound(1.0),
+        curvature=SIGMOID_SLOPE.ball, curvature_bound=lambda inputs, exact, r: softplus_curvature_error(inputs["x"], r),
         special={inf: inf, -inf: 0.0}, range=(0.0, inf), critical=_BOTH_SIDES,
         slices=(Slice((SOFTPLUS, SIGMOID, SIGMOID_SLOPE)),),
+        gradient_range=(0.0, 1.0),
     ),
     Operation(
         "relu", _X, "elementwise", lambda x: x if x > 0 else x * 0, _relu_bound, "max(x, 0)", "exact: a comparison",
         gradient=lambda x: [x * 0 + 1 if x > 0 else x * 0], gradient_bound=_relu_gradient_bound,
+        curvature=lambda x: x * 0, curvature_bound=_relu_bound,
         special={inf: inf, -inf: 0.0}, kinks=(0.0,), range=(0.0, inf), rounds=False,
         slices=(Slice((RELU, STEP, ZERO), kinks=(0.0,)),),
+        gradient_range=(0.0, 1.0), corners=(({"x": -0.0}, 0.0), ({"x": inf}, inf), ({"x": -inf}, 0.0)),
     ),
 )  # fmt: skip

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from math import inf, log
+from math import inf, log, nan
 from typing import Any
 
 import numpy as np
 
 from suite.floats import Floats
 from suite.model import Argument, Curve, Operation, Slice
-from suite.operations.bounds import Inputs, Rounding, exp_difference
+from suite.operations.bounds import Inputs, Rounding, exp_difference, logistic
 from suite.operations.elementary import INVERSE_SQUARE, LOG, RECIPROCAL
-from suite.operations.logistic import SIGMOID, SIGMOID_SLOPE, SOFTPLUS, of_difference, sigmoid_ball
+from suite.operations.logistic import SIGMOID, SIGMOID_SLOPE, SOFTPLUS, of_difference, sigmoid_ball, softplus_curvature_error
 
 _AB = (Argument("a"), Argument("b"))
 _LN2 = log(2.0)
@@ -85,6 +85,13 @@ def _gradient_bound(scale: float) -> Any:
     return bound
 
 
+def _logaddexp_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """σ'(a − b): the derivative of either form of the gradient, whose difference rounds."""
+    d = inputs["a"] - inputs["b"]
+    slope = logistic(d) * logistic(-d)
+    return np.asarray(softplus_curvature_error(d, r) + r.grow(2.0 * r.u * np.minimum(np.abs(d), 1e3)) * slope)
+
+
 def _xlogy_gradient_bound(inputs: Inputs, exact_a: Floats, exact_b: Floats, r: Rounding) -> tuple[Floats, Floats]:
     """log b, and a/b or a·(1/b), whose reciprocal may be subnormal."""
     return r.in_ulps("log", exact_a) + r.u * np.abs(exact_a), r.grow(2.0 * r.u) * np.abs(exact_b) + r.underflow * np.abs(inputs["a"])
@@ -101,20 +108,28 @@ _SIGMOID2 = Curve(
     (0.0, 1.0),
 )
 
+_INFINITE_PAIRS = (
+    ({"a": inf, "b": 1.0}, inf), ({"a": -inf, "b": 3.0}, 3.0), ({"a": 3.0, "b": -inf}, 3.0), ({"a": -inf, "b": -inf}, -inf),
+    ({"a": inf, "b": inf}, inf), ({"a": inf, "b": -inf}, inf),
+)  # fmt: skip
+
 OPERATIONS = (
     Operation(
         "logaddexp", _AB, "elementwise", _logaddexp_ball, _bound(1.0), "log(e^a + e^b)", "standard model on max + log1p(e^−|a−b|)",
         gradient=_logaddexp_gradient, gradient_bound=_gradient_bound(1.0),
+        curvature=lambda a, b: SIGMOID_SLOPE.ball(a - b), curvature_bound=_logaddexp_curvature_bound,
         slices=(
             Slice((SOFTPLUS, SIGMOID, SIGMOID_SLOPE), fixed={"b": 0.0}),
             Slice((_LOGADDEXP, of_difference(SIGMOID)), moving=(0, 1), arity=2),
         ),
+        gradient_range=(0.0, 1.0), corners=_INFINITE_PAIRS,
     ),
     Operation(
         "logaddexp2", _AB, "elementwise", _logaddexp2_ball, _bound(_LN2), "log2(2^a + 2^b)",
         "standard model on max + log1p(2^−|a−b|)/ln 2",
         gradient=_logaddexp2_gradient, gradient_bound=_gradient_bound(_LN2),
         slices=(Slice((_SOFTPLUS2, _SIGMOID2), fixed={"b": 0.0}),),
+        gradient_range=(0.0, 1.0), corners=_INFINITE_PAIRS,
     ),
     Operation(
         "xlogy", (Argument("a"), Argument("b", "positive")), "elementwise", lambda a, b: a * b.log() if a != 0 else a,
@@ -122,5 +137,9 @@ OPERATIONS = (
         "standard model on a · log b",
         gradient=lambda a, b: [b.log(), a / b], gradient_bound=_xlogy_gradient_bound,
         slices=(Slice((LOG, RECIPROCAL, INVERSE_SQUARE.negated()), moving=(1,), fixed={"a": 1.0}, domain=(0.0, inf), kinks=(0.0,)),),
+        corners=(
+            ({"a": 0.0, "b": 0.0}, 0.0), ({"a": 0.0, "b": inf}, 0.0), ({"a": 0.0, "b": nan}, nan), ({"a": 1.0, "b": 0.0}, -inf),
+            ({"a": -1.0, "b": 0.0}, inf), ({"a": 1.0, "b": inf}, inf),
+        ),
     ),
 )  # fmt: skip

@@ -53,7 +53,7 @@ def log_softmax_balls(x: Balls) -> Balls:
     return [(ball - top) - log_sum for ball in x]
 
 
-def _softmax_gradient(x: Balls, cotangent: Balls) -> list[Balls]:
+def softmax_gradient(x: Balls, cotangent: Balls) -> list[Balls]:
     """p_i Σ p_j (c_i − c_j): no cancellation for a cotangent of zeros and one entry."""
     p = softmax_balls(x)
     inner = sum(q * c for q, c in zip(p, cotangent, strict=True))
@@ -117,6 +117,23 @@ def _log_softmax_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> t
     return (np.asarray(probability_error(row, r) * total + r.grow((row.terms + 1.0) * r.u) * row.p * total + r.u * np.abs(exact)),)
 
 
+def hessian_product_error(row: Row, direction: Floats, r: Rounding) -> Floats:
+    """p_i (d_i − Σ p_j d_j), multiplied out or not, where p has the error of :func:`probability_error`."""
+    d, error = np.abs(direction), probability_error(row, r)
+    inner = (row.p * d).sum(axis=-1, keepdims=True)
+    inner_error = (error * d).sum(axis=-1, keepdims=True) + r.grow((row.terms + 1.0) * r.u) * inner
+    return np.asarray(error * (d + inner + inner_error) + row.p * (inner_error + r.grow(4.0 * r.u) * (d + inner)))
+
+
+def _logsumexp_curvature(x: Balls, direction: Balls) -> Balls:
+    """(diag(p) − p pᵀ) d."""
+    return softmax_gradient(x, direction)[0]
+
+
+def _logsumexp_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    return hessian_product_error(Row.of(inputs["x"], inputs.get("where")), inputs["direction"], r)
+
+
 def _weighted(inputs: Inputs) -> tuple[Row, Floats]:
     """The row with each weight b moved into its logit, and log b's share of the depth that is not rounded."""
     x = inputs["x"]
@@ -151,18 +168,23 @@ def _logsumexp_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tup
 OPERATIONS = (
     Operation(
         "softmax", _X, "row", softmax_balls, _softmax_bound, "e^x_i / Σ e^x_j", f"{_BLANCHARD}, theorem 4.3, componentwise",
-        gradient=_softmax_gradient, gradient_bound=_softmax_gradient_bound, optional=("axis", "where"), range=(0.0, 1.0),
+        gradient=softmax_gradient, gradient_bound=_softmax_gradient_bound, optional=("axis", "where"), range=(0.0, 1.0),
         slices=(
             Slice((SIGMOID, SIGMOID_SLOPE, SIGMOID_BEND), row=(0.0,)),
             Slice((of_difference(SIGMOID), of_difference(SIGMOID_SLOPE)), arity=2),
         ),
+        gradient_range=(-0.25, 0.25), corners=(({"x": (0.0, -inf)}, (1.0, 0.0)), ({"x": (-inf, -inf, 0.0, -inf)}, (0.0, 0.0, 1.0, 0.0))),
     ),
     Operation(
         "log_softmax", _X, "row", log_softmax_balls, _log_softmax_bound, "x_i − log Σ e^x_j", f"{_BLANCHARD}, section 4",
         gradient=_log_softmax_gradient, gradient_bound=_log_softmax_gradient_bound, optional=("axis", "where"), range=(-inf, 0.0),
+        corners=(({"x": (0.0, -inf)}, (0.0, -inf)), ({"x": (-inf, -inf, 0.0, -inf)}, (-inf, -inf, 0.0, -inf))),
     ),
     Operation(
         "logsumexp", _X, "scalar", logsumexp_ball, _logsumexp_bound, "log Σ b_j e^x_j", f"{_BLANCHARD}, section 4",
-        gradient=_logsumexp_gradient, gradient_bound=_logsumexp_gradient_bound, optional=("axis", "where", "b"),
+        gradient=_logsumexp_gradient, gradient_bound=_logsumexp_gradient_bound,
+        curvature=_logsumexp_curvature, curvature_bound=_logsumexp_curvature_bound, optional=("axis", "where", "b"),
+        gradient_range=(0.0, 1.0),
+        corners=(({"x": (-inf,)}, -inf), ({"x": (inf, 0.0)}, inf), ({"x": (inf, -inf)}, inf), ({"x": (3.0, -inf)}, 3.0)),
     ),
 )  # fmt: skip
