@@ -12,18 +12,18 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
+from suite import records
 from suite.checks import checks
 from suite.meta.mutants import MUTANTS, Mutant
 from suite.meta.subjects import batches, of_numpy, violations
 from suite.operations import operations
 
-FILE = Path(__file__).resolve().parent.parent.parent / "fixtures" / "kills.json"
+FILE = records.KILLS
 
 DISTURBED = ("exp", "exp2", "expm1", "log", "log2", "log1p", "tanh")
 """The functions that CPUs round differently."""
