@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from reports.merge import read
 from suite.backends.base import numpy_dtype
+from suite.checks import checks
 from suite.floats import FORMATS, to_ordinal
 from suite.meta.kills import DISTURBED, FILE, OFF, disturbed, killers, measured, stored, text
 from suite.meta.mutants import MUTANTS, Mutant
 from suite.meta.mutants.base import VALUE
+from suite.records import Writer
 
 HOW = "python -m suite.meta.kills writes it"
 
@@ -27,6 +32,17 @@ def test_the_row_is_what_is_measured(mutant: Mutant) -> None:
     assert (row.operation, row.dtype, row.form, row.meant) == (mutant.operation, mutant.dtype, mutant.form, mutant.meant), HOW
     assert row.certain <= found
     assert found <= row.certain | set(row.rounding), HOW
+
+
+def test_a_run_tells_its_readers(tmp_path: Path) -> None:
+    """Every check and the whole matrix are in its result file."""
+    writer = Writer(tmp_path, "r", "main")
+    writer.begin("main", [], "quick", 1, 0)
+    writer.catalogue(checks().values())
+    writer.close()
+    results = read([writer.path])
+    assert [(c.name, c.statement) for c in results.checks.values()] == [(c.name, c.statement) for c in checks().values()]
+    assert [vars(m) for m in results.mutants] == [vars(row) for row in stored().values()]
 
 
 @pytest.mark.parametrize("dtype", FORMATS)
