@@ -70,7 +70,19 @@ def environment() -> jinja2.Environment:
     """The templates' environment: everything is escaped, and an undefined name is an error."""
     loader = jinja2.FileSystemLoader(HERE / "templates")
     made = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    shown = (text.number, text.whole, text.seconds, text.share, text.metric, text.worst, text.short, text.plural, text.clip, text.breakable)
+    shown = (
+        text.number,
+        text.whole,
+        text.seconds,
+        text.share,
+        text.metric,
+        text.worst,
+        text.short,
+        text.plural,
+        text.clip,
+        text.breakable,
+        text.slug,
+    )
     made.filters.update({function.__name__: function for function in shown})
     made.globals.update(kinds=KINDS)
     return made

@@ -7,12 +7,13 @@ Within one run every record is kept.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
+from reports.catalogue import Check, Mutant
 from reports.read import Absent, Process, read_processes
 from suite.model import Record
 
@@ -43,6 +44,8 @@ class Run:
     processes: tuple[str, ...]
     files: tuple[Path, ...]
     incomplete: str = ""
+    unknown: str = ""
+    """Lines that were left out since their kind is not known, in words."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,10 @@ class Environment:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the files hold, merged. ``incomplete`` lists, in words, what is missing."""
+    """Everything that the files hold, merged. ``incomplete`` lists, in words, what is missing.
+
+    ``checks`` are by name as the latest run that names them has them, ``mutants`` those of the latest run that names any.
+    """
 
     files: tuple[Path, ...]
     runs: tuple[Run, ...]
@@ -71,6 +77,8 @@ class Results:
     absent: tuple[Absent, ...]
     records: tuple[Record, ...]
     incomplete: tuple[str, ...]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    mutants: tuple[Mutant, ...] = ()
 
     @property
     def failures(self) -> int:
@@ -87,13 +95,16 @@ def read(paths: Iterable[Path | str]) -> Results:
         if not written:
             incomplete.append(f"{path}: empty, its process wrote nothing")
     by_run: dict[str, list[Process]] = defaultdict(list)
-    for process in sorted(processes, key=lambda p: p.moment):
+    processes.sort(key=lambda p: p.moment)
+    for process in processes:
         by_run[process.run].append(process)
     runs = [_run(group) for group in by_run.values()]
     incomplete += [f"run {run.id}: {run.incomplete}" for run in runs if run.incomplete]
     records, environments = _records(by_run)
     absent = dict.fromkeys(a for p in processes for a in p.absent)
-    return Results(tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete))
+    checks = {name: check for p in processes for name, check in p.checks.items()}
+    mutants = next((p.kills for p in reversed(processes) if p.kills), ())
+    return Results(tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants)
 
 
 def _run(group: Sequence[Process]) -> Run:
@@ -115,6 +126,7 @@ def _run(group: Sequence[Process]) -> Run:
         processes=tuple(dict.fromkeys(p.name for p in group)),
         files=tuple(dict.fromkeys(p.file for p in group)),
         incomplete="; ".join(_missing(group, finished, selected)),
+        unknown=", ".join(f"{n:,} of kind {kind!r}" for kind, n in sum((p.unknown for p in group), Counter()).items()),
     )
 
 

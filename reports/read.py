@@ -1,18 +1,21 @@
 """Reads result files (JSON lines) into processes: what one process of a run wrote, checked line by line.
 
 ``reports.merge`` puts processes together. A file that ends in the middle of its last line is what a killed process leaves
-behind: it is read up to there. Anything else that is not a valid line is an error that names file and line.
+behind: it is read up to there. Anything else that is not a valid line is an error that names file and line. A line of a kind that is not
+known is counted and left out, so that versions may add kinds; what changes the meaning of a known kind has a format of its own.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
+from reports import catalogue
 from suite.model import RESULT_FORMAT, Record, Status
 
 SUFFIX = ".jsonl"
@@ -55,6 +58,10 @@ class Process:
     environments: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     absent: list[Absent] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    checks: dict[str, catalogue.Check] = field(default_factory=dict)
+    kills: tuple[catalogue.Mutant, ...] = ()
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Lines of kinds that this version does not know, by kind."""
 
     @property
     def moment(self) -> datetime:
@@ -113,11 +120,12 @@ def _apply(path: Path, data: Any, processes: list[Process]) -> None:
     if kind == "run":
         processes.append(_run(path, data))
         return
-    if kind not in _KINDS:
-        raise ValueError(f"unknown kind {kind!r}; known are run, {', '.join(_KINDS)}")
     if not processes:
         raise ValueError(f"the first line must be of kind 'run', not {kind!r}")
-    _KINDS[kind](data, processes)
+    if kind in _KINDS:
+        _KINDS[kind](data, processes)
+    else:
+        processes[-1].unknown[kind] += 1
 
 
 def _run(path: Path, data: Mapping[str, Any]) -> Process:
@@ -171,6 +179,15 @@ def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
     processes[-1].records.append(Record.from_json(data))
 
 
+def _check(data: Mapping[str, Any], processes: list[Process]) -> None:
+    check = catalogue.read_check(data)
+    processes[-1].checks[check.name] = check
+
+
+def _kills(data: Mapping[str, Any], processes: list[Process]) -> None:
+    processes[-1].kills = catalogue.read_kills(data)
+
+
 def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
     run, name = _text(data, "run"), data.get("process")
     same = [p for p in processes if p.run == run and name in (None, p.name)]
@@ -187,6 +204,8 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "environment": _environment,
     "absent": _absent,
     "record": _record,
+    "check": _check,
+    "kills": _kills,
     "end": _end,
 }
 

@@ -104,6 +104,7 @@ class State:
         self.writer = records.Writer(self.directory, self.run, self.process)
         self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
         self.writer.environment("suite", "suite", machine.facts())
+        self.writer.catalogue(checks().values())
 
     def environment(self, case: Case) -> str:
         """The id of the case's environment; its facts are written once."""

@@ -7,12 +7,15 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from suite.model import RESULT_FORMAT, Record
+
+KILLS = Path(__file__).resolve().parent.parent / "fixtures" / "kills.json"
+"""Which checks reject which mutants, as ``suite.meta.kills`` measured it."""
 
 
 class ReportDirectoryError(Exception):
@@ -51,6 +54,13 @@ class Writer:
     def absent(self, backend: str, reason: str, implementation: str = "", operation: str = "") -> None:
         """Something that was not measured, and why."""
         self.line(kind="absent", backend=backend, implementation=implementation, operation=operation, reason=reason)
+
+    def catalogue(self, checks: Iterable[Any]) -> None:
+        """What each ``suite.checks.Check`` states, and which mutants it rejects."""
+        for check in checks:
+            self.line(kind="check", name=check.name, family=check.family, type=check.kind, statement=check.statement)
+        if KILLS.exists():
+            self.line(kind="kills", mutants=json.loads(KILLS.read_text(encoding="utf-8")))
 
     def record(self, record: Record) -> None:
         """One measured fact."""

@@ -33,6 +33,17 @@ def record(status: Status = "pass", operation: str = "sigmoid", dtype: str = "fl
     return {**made.to_json(), **more}
 
 
+def check(name: str = "value_within_bound", **more: Any) -> Line:
+    """What a check states."""
+    return {"kind": "check", "name": name, "family": "stability", "type": "bound", "statement": f"Near. {SCRIPT}", **more}
+
+
+def kills(*mutants: Line) -> Line:
+    """Mutants, each with the checks that reject it."""
+    one: Line = {"mutant": "softmax: no maximum", "operation": "softmax", "dtype": "float32", "form": "where"}
+    return {"kind": "kills", "mutants": [{**one, "meant": ["value_within_bound"], "also": [SCRIPT], **mutant} for mutant in mutants]}
+
+
 def timing(workload: str = "1000", **more: Any) -> Line:
     """A record of a benchmark."""
     extra = {"workload": workload, "elements": 1000, "min": 9e-6, "stddev": 1e-7, "first call (s)": 0.2}
@@ -46,6 +57,9 @@ def sample() -> list[Line]:
     return [
         run(command=["pytest", SCRIPT], selected=3),
         facts(XLA_FLAGS=SCRIPT),
+        check(),
+        check("never_measured"),
+        kills({}, {"mutant": f"softmax: {SCRIPT}", "rounding": ["never_measured"]}),
         {"kind": "absent", "backend": "tensorflow", "implementation": "", "reason": f"not installed {SCRIPT}"},
         record(),
         record("fail", SCRIPT, value=3.0, **failing),

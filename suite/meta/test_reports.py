@@ -17,7 +17,7 @@ from reports.merge import read
 from reports.summary import summary
 from reports.text import number, seconds, share, slug, worst
 from reports.view import PAGE_WEIGHT, View, paginate
-from suite.meta.sample_results import SCRIPT, Line, end, facts, record, run, sample, timing
+from suite.meta.sample_results import SCRIPT, Line, check, end, facts, kills, record, run, sample, timing
 
 Write = Callable[..., Path]
 
@@ -85,7 +85,7 @@ class TestPages:
     def test_every_section_is_there_and_linked(self, report: dict[Path, Links]) -> None:
         """Every page links the first page of every section."""
         titles = [section.title for section in sections()]
-        assert titles == ["Overview", "Operations", "Sweeps", "Findings", "Benchmarks", "Environment"]
+        assert titles == ["Overview", "Operations", "Checks", "Sweeps", "Findings", "Benchmarks", "Environment"]
         for page in report:
             text = page.read_text(encoding="utf-8")
             assert all(f">{title}</a>" in text for title in titles)
@@ -132,6 +132,26 @@ class TestPages:
         assert "x = 0x1.1p+4 (17)" in text
         assert "sigmoid-saturates" in text
         assert "TypeError: axis" in text
+
+    def test_a_check_is_shown_with_its_verdicts_and_mutants(self, report: dict[Path, Links]) -> None:
+        """What it states, how many cases ended how, what it rejects; one without a case is there too."""
+        pages = {page.name: re.sub(r"<wbr>", "", page.read_text(encoding="utf-8")) for page in report}
+        assert re.search(
+            r'value_within_bound</a></th><td>stability</td><td>bound</td>(<td class="num[^>]*>1</td>){4}', pages["checks.html"]
+        )
+        assert "2, 2 of them made for it" in pages["checks.html"]
+        assert "never_measured</a></th>" in pages["checks.html"]
+        assert 'no maximum <span class="soft">with where</span>' in pages["mutants.html"]
+        assert pages["mutants.html"].count('<span class="hide">rounding</span>') == 1
+
+    def test_a_large_matrix_stays_readable(self, write: Write, tmp_path: Path) -> None:
+        """Three hundred mutants and fifty checks: every page below 1 MB, each mutant on one of them."""
+        names = [f"check_number_{i}" for i in range(50)]
+        mutants = [{"mutant": f"m{i}", "operation": f"o{i % 25}", "meant": names[:1], "also": names[1 : i % 50]} for i in range(300)]
+        index = build([write(run(), *(check(name) for name in names), kills(*mutants), end())], tmp_path / "out")
+        texts = [p.read_text(encoding="utf-8") for p in index.parent.glob("*.html")]
+        assert max(map(len, texts)) < 900_000
+        assert sum(text.count('<tr id="m') for text in texts) == 300
 
     def test_incompleteness_is_on_the_first_page(self, write: Write, tmp_path: Path) -> None:
         """A run without an end is announced above all results."""

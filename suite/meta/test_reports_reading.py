@@ -11,7 +11,7 @@ import pytest
 from reports.merge import Results, read
 from reports.read import ResultsError
 from reports.view import View
-from suite.meta.sample_results import Line, end, facts, record, run, timing
+from suite.meta.sample_results import Line, check, end, facts, kills, record, run, timing
 from suite.model import RESULT_FORMAT, Record
 
 Write = Callable[..., Path]
@@ -51,7 +51,9 @@ class TestReading:
             ("[" * 100_000 + "\n", "not a line of JSON"),
             ('{"kind": "run"}\n', "'format' is missing"),
             ('{"kind": "run", "format": 1, "run": "r", "started": "yesterday"}\n', "yesterday"),
-            ('{"kind": "surprise"}\n', "unknown kind 'surprise'"),
+            ('{"kind": "check", "name": "a", "family": "b", "type": "c"}\n', "'statement' is missing"),
+            ('{"kind": "kills", "mutants": {}}\n', "'mutants' must be"),
+            ('{"kind": "kills", "mutants": [{"meant": "a"}]}\n', "'meant' must be"),
             ('{"kind": "end", "run": "other"}\n', "does not begin"),
             ('{"kind": "record"}\n', "'case' is missing"),
             ('{"kind": "environment", "id": "a", "backend": "b", "facts": []}\n', "'facts' must be"),
@@ -87,6 +89,22 @@ class TestReading:
         """A newer format may mean anything; the error says which is known."""
         with pytest.raises(ResultsError, match=rf"a\.jsonl:1: .*format {RESULT_FORMAT + 1} is newer than {RESULT_FORMAT}"):
             read([write(run(format=RESULT_FORMAT + 1))])
+
+    def test_a_kind_that_is_not_known_is_left_out(self, write: Write) -> None:
+        """A later version may add kinds; what it left out is said of the run, whose other lines count."""
+        results = read([write(run(), {"kind": "surprise"}, facts(), {"kind": "surprise", "a": []}, record(), end())])
+        assert results.runs[0].unknown == "2 of kind 'surprise'"
+        assert (len(results.records), results.incomplete) == (1, ())
+
+    def test_the_latest_run_says_what_checks_are(self, write: Write) -> None:
+        """Its statements and its mutants replace those of an earlier one; a check that it has no more stays."""
+        write(
+            run("old", started="2026-01-01T00:00:00+00:00"), check("a"), check("b"), kills({}, {"mutant": "m"}), end("old"), name="z.jsonl"
+        )
+        folder = write(run(), check("a", statement="New."), kills({"mutant": "n"}), end()).parent
+        results = read([folder])
+        assert {name: found.statement == "New." for name, found in results.checks.items()} == {"a": True, "b": False}
+        assert [m.mutant for m in results.mutants] == ["n"]
 
     def test_a_file_has_to_begin_with_its_run(self, write: Write) -> None:
         """Records of nobody knows which run are refused."""

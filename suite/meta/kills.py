@@ -1,0 +1,139 @@
+"""Which checks reject which mutants: measured, and kept in ``fixtures/kills.json``. ``python -m suite.meta.kills`` writes the file.
+
+How exp, log and their like round differs between CPUs, so that a check may reject a mutant on one and let it pass on another. Each mutant
+is therefore measured several times: with this CPU's functions, and with these made wrong by up to :data:`OFF` units in the last place,
+at random. Checks that reject it every time are certain, those that do so now and then depend on ``rounding``. A mutant's own checks
+have to be certain. On any CPU every certain check has to reject it, and no check that is neither.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from suite import records
+from suite.checks import checks
+from suite.meta.mutants import MUTANTS, Mutant
+from suite.meta.subjects import batches, of_numpy, violations
+from suite.operations import operations
+
+FILE = records.KILLS
+
+DISTURBED = ("exp", "exp2", "expm1", "log", "log2", "log1p", "tanh")
+"""The functions that CPUs round differently."""
+
+OFF = 2
+"""Units in the last place: about as far as NumPy's own versions of one function are apart."""
+
+SEEDS = (1, 2, 3)
+"""Each is one measurement with disturbed functions."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a mutant: the checks ``meant`` for it, those that ``also`` reject it, and those that ``rounding`` lets reject it."""
+
+    mutant: str
+    operation: str
+    dtype: str
+    form: str
+    meant: tuple[str, ...]
+    also: tuple[str, ...]
+    rounding: tuple[str, ...]
+
+    @property
+    def certain(self) -> set[str]:
+        """The checks that reject it on every CPU."""
+        return {*self.meant, *self.also}
+
+    def line(self) -> str:
+        """The row as it stands in the file: on one line, without what is empty."""
+        fields = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        return json.dumps({k: v for k, v in fields.items() if v or k in ("meant", "also")}, ensure_ascii=False)
+
+
+def killers(mutant: Mutant) -> set[str]:
+    """The checks that reject a mutant, of all that fit it, on the inputs of a short run."""
+    operation = operations()[mutant.operation]
+    subject = of_numpy(operation, mutant.dtype, mutant.value, mutant.gradient)
+    found = set()
+    for check in checks().values():
+        if check.fits(operation, subject.has_gradient, set(operations())):
+            inputs = tuple(b for b in batches(check, mutant.operation, mutant.dtype) if b.form.name == mutant.form)
+            if inputs and violations(check, subject, inputs):
+                found.add(check.name)
+    return found
+
+
+def measured(mutant: Mutant) -> Row:
+    """A mutant's row, from several measurements; raises ``ValueError`` where it is not certain that its own checks reject it."""
+    found = [killers(mutant)]
+    for seed in SEEDS:
+        with disturbed(seed):
+            found.append(killers(mutant))
+    always, ever = set.intersection(*found), set.union(*found)
+    if lost := set(mutant.meant) - always:
+        raise ValueError(
+            f"{mutant.id}: it takes luck for {', '.join(sorted(lost))} to reject it: {'now and then' if lost & ever else 'never'}"
+        )
+    order = {name: place for place, name in enumerate(checks())}
+    also, rounding = (tuple(sorted(names, key=order.__getitem__)) for names in (always - set(mutant.meant), ever - always))
+    return Row(mutant.id, mutant.operation, mutant.dtype, mutant.form, mutant.meant, also, rounding)
+
+
+@contextmanager
+def disturbed(seed: int) -> Iterator[None]:
+    """NumPy with other elementary functions: each result off by up to :data:`OFF` units in the last place, the same for the same input.
+
+    What every library has right stays so: zeros, infinities, NaN, f(0), and on which side of ±1 a result lies.
+    """
+    with ExitStack() as stack:
+        for name in DISTURBED:
+            stack.enter_context(mock.patch.object(np, name, _disturbed(getattr(np, name), seed)))
+        yield
+
+
+def _disturbed(function: Callable[..., Any], seed: int) -> Callable[..., Any]:
+    def wrong(x: Any) -> Any:
+        right = np.asarray(function(x))
+        off = OFF if right.itemsize > 2 else 1
+        # A number's bits, multiplied by an odd constant, say by how much: like a kernel's error it is the same wherever the number stands.
+        bits = np.asarray(x, np.float64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15 + 2 * seed)
+        steps = (bits >> np.uint64(40)).astype(np.int64) % (2 * off + 1) - off
+        moved = right + (steps * np.spacing(np.abs(right)).astype(np.float64)).astype(right.dtype)
+        size = np.where(np.abs(right) <= 1, np.minimum(np.abs(moved), 1), np.maximum(np.abs(moved), 1))
+        exact = ~np.isfinite(right) | (right == 0) | (np.asarray(x) == 0)
+        return np.where(exact, right, np.copysign(size, right).astype(right.dtype))
+
+    return wrong
+
+
+def text(rows: Iterable[Row]) -> str:
+    """The file: one mutant in each line, in the operations' order and by name."""
+    place = {name: i for i, name in enumerate(operations())}
+    ordered = sorted(rows, key=lambda row: (place[row.operation], row.mutant))
+    return "[\n" + ",\n".join(row.line() for row in ordered) + "\n]\n"
+
+
+def stored() -> dict[str, Row]:
+    """The file's rows by mutant."""
+    rows = json.loads(FILE.read_text(encoding="utf-8"))
+    lists = ("meant", "also", "rounding")
+    made = [Row(**{**row, **{name: tuple(row.get(name, ())) for name in lists}}) for row in rows]
+    return {row.mutant: row for row in made}
+
+
+def main() -> None:
+    """Measures all mutants and writes the file."""
+    FILE.write_text(text(measured(mutant) for mutant in MUTANTS), encoding="utf-8")
+    print(f"{FILE}: {len(MUTANTS)} mutants, {len(checks())} checks")
+
+
+if __name__ == "__main__":
+    main()
