@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +14,11 @@ from hypothesis import settings
 from suite import machine, records, timing
 from suite.backends import backends
 from suite.checks import Check, checks
-from suite.floats import FORMATS
 from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
 from suite.model import Case, Record
-from suite.operations import operations
 from suite.processes import Absent, Processes, WorkerError
+from suite.selection import Selection, add_options, device, profile_name, seed, selection
 from suite.session import PROFILES, Session, all_cases, fitting, in_thin_profile, in_thin_sweep, load_limitations, swept_outputs
 from suite.shards import Output
 from suite.workloads import Cell
@@ -35,38 +33,8 @@ settings.load_profile("quick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The suite's options; every one may be repeated or take a list with commas."""
-    group = parser.getgroup("logitbench", "what is checked and timed (repeat an option, or separate by commas)")
-    group.addoption(
-        "--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes"
-    )
-    group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
-    group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
-    group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
-    group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
-    group.addoption("--no-report", action="store_true", help="write no results and no report")
-    group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
-    group.addoption(
-        "--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"
-    )
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the options select."""
-
-    backends: tuple[tuple[str, str], ...]
-    operations: tuple[str, ...]
-    dtypes: tuple[str, ...]
-
-    @property
-    def narrow(self) -> bool:
-        """Whether single cases are asked for, so that a profile must not leave any of them out."""
-        return bool(self.operations or self.dtypes or any(mode for _, mode in self.backends))
-
-    def __contains__(self, case: Case) -> bool:
-        named = not self.backends or any(case.backend == b and mode in ("", case.mode) for b, mode in self.backends)
-        return named and (not self.operations or case.operation in self.operations) and (not self.dtypes or case.dtype in self.dtypes)
+    """The suite's options."""
+    add_options(parser)
 
 
 @dataclass
@@ -130,61 +98,23 @@ class State:
                 self.writer.absent(backend, reason, implementation, operation)
 
 
-def _names(config: pytest.Config, option: str, known: list[str]) -> tuple[str, ...]:
-    given = [n.strip() for value in config.getoption(option) or [] for n in value.split(",")]
-    for name in given:
-        if name not in known:
-            raise pytest.UsageError(f"--{option}: unknown {name!r}; known are {', '.join(known)}")
-    return tuple(given)
-
-
-def _selection(config: pytest.Config) -> Selection:
-    pairs = []
-    for value in config.getoption("backend") or []:
-        for part in value.split(","):
-            name, _, mode = part.strip().partition(":")
-            if name not in backends():
-                raise pytest.UsageError(f"--backend: unknown {name!r}; known are {', '.join(backends())}")
-            if mode and mode not in backends()[name].modes:
-                raise pytest.UsageError(f"--backend: {name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
-            pairs.append((name, mode))
-    return Selection(tuple(pairs), _names(config, "operation", list(operations())), _names(config, "dtype", list(FORMATS)))
-
-
-def _profile_name(config: pytest.Config) -> str:
-    name = config.getoption("hypothesis_profile", None) or "quick"
-    return name if name in PROFILES else "quick"
-
-
-def _seed(config: pytest.Config) -> int:
-    given = config.getoption("hypothesis_seed", None)
-    if given is None:
-        return random.SystemRandom().randrange(2**32)
-    if not str(given).isdigit():
-        raise pytest.UsageError(f"--hypothesis-seed: {given!r} is not allowed here; give a whole number, so that a run can be replayed")
-    return int(given)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a wrong one ends the session before anything runs."""
     for family in FAMILIES:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
     config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")
-    device = config.getoption("device")
-    if device not in ("cpu", "gpu"):
-        raise pytest.UsageError(f"--device: unknown {device!r}; known are cpu, gpu")
     if config.getoption("report") and config.getoption("no_report"):
         raise pytest.UsageError("--report and --no-report exclude each other")
     handed = getattr(config, "workerinput", {}).get("logitbench", {})
     directory = None if config.getoption("no_report") else Path(config.getoption("report") or ROOT / "reports").absolute()
     config.stash[_STATE] = State(
-        selection=_selection(config),
-        device=device,
-        seed=handed.get("seed") if handed else _seed(config),
+        selection=selection(config),
+        device=device(config),
+        seed=handed.get("seed") if handed else seed(config),
         run=handed.get("run") or os.environ.get("LOGITBENCH_RUN") or records.new_run_id(),
         process=os.environ.get("PYTEST_XDIST_WORKER", "main"),
         directory=directory,
-        profile=_profile_name(config),
+        profile=profile_name(config),
         time_limit=config.getoption("time_limit"),
     )
 

@@ -31,7 +31,7 @@ LAYERS = (
     {"suite.reference"},
     {"suite.checks", "suite.casebook", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards"},
     {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
-    {"suite.judging", "suite.timing", "suite.search"},
+    {"suite.judging", "suite.timing", "suite.search", "suite.selection"},
     {"suite.plugin", "suite.sweep"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
