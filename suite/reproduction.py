@@ -48,6 +48,12 @@ def adapter_source(function: Function) -> tuple[str, list[str]]:
     return function.__name__, [*_imports(function, set()), textwrap.dedent(inspect.getsource(function))]
 
 
+def _declared_source(implementation: Implementation) -> tuple[str, list[str]]:
+    """The same for a function of a user's file, which is imported from there."""
+    attribute = implementation.name.removeprefix(f"{Path(implementation.file).stem}.")
+    return "adapter", ["from suite.loading import load", f"adapter = load({implementation.file!r}).{attribute}"]
+
+
 def _lambda_of(function: Function) -> ast.Lambda:
     """The lambda whose body stands where the function's code says that it does."""
     module = inspect.getsourcefile(function)
@@ -97,7 +103,7 @@ def _names(function: Function) -> list[str]:
 def script(operation: Operation, implementation: Implementation, case: Case, failure: Failure) -> str:
     """The lines. A whole block is computed, since vector kernels treat a lone element differently."""
     style = backends()[case.backend].script
-    adapter, needed = adapter_source(implementation.function)
+    adapter, needed = _declared_source(implementation) if implementation.file else adapter_source(implementation.function)
     names = [a.name for a in operation.arguments]
     extra = [n for n in ("where", "b") if n in failure.arrays and n not in names]
     lines = ["from __future__ import annotations", *_environment(case)]
@@ -109,7 +115,7 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
         block = failure.arrays[name] if name in failure.arrays else np.ones(_output_shape(operation, failure))
         literal = _block_literal(block, dtype if block.dtype.kind == "f" else "")
         lines.append(f"{name} = {style.tensor.format(literal + '.T' if failure.axis == 0 and block.ndim > 1 else literal)}")
-    lines += ["", _definition(adapter, operation, names, extra, failure.axis)]
+    lines += ["", _definition(adapter, _options(operation, implementation), names, extra, failure.axis)]
     if failure.output == "value":
         lines.append(f"result = {style.modes[case.mode].format('function')}({', '.join(tensors)})")
     else:
@@ -130,10 +136,14 @@ def _environment(case: Case) -> list[str]:
     return [f"import os\nos.environ.update({keep})"] if keep else []
 
 
-def _definition(adapter: str, operation: Operation, names: list[str], extra: list[str], axis: int) -> str:
+def _options(operation: Operation, implementation: Implementation) -> dict[str, float]:
+    """The keywords that the suite gives it in every call; a user's function may do without."""
+    return {n: v for n, v in operation.options.items() if not implementation.file or n in implementation.accepts}
+
+
+def _definition(adapter: str, options: Mapping[str, float], names: list[str], extra: list[str], axis: int) -> str:
     """``def function(names)`` that calls the adapter as the suite does."""
-    options = dict(operation.options) | ({"axis": 0} if axis == 0 else {})
-    keywords = [f"{n}={v!r}" for n, v in options.items()] + [f"{n}={n}" for n in extra]
+    keywords = [f"{n}={v!r}" for n, v in {**options, **({"axis": 0} if axis == 0 else {})}.items()] + [f"{n}={n}" for n in extra]
     return f"def function({', '.join([*names, *extra])}):\n    return {adapter}({', '.join([*names, *keywords])})\n"
 
 

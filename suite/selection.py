@@ -18,16 +18,17 @@ DEVICES = ("cpu", "gpu")
 
 @dataclass(frozen=True)
 class Selection:
-    """What the options select."""
+    """What the options select; ``declared`` where there are ``--implementations``, which are few and asked for by name."""
 
     backends: tuple[tuple[str, str], ...]
     operations: tuple[str, ...]
     dtypes: tuple[str, ...]
+    declared: bool = False
 
     @property
     def narrow(self) -> bool:
         """Whether single cases are asked for, so that a profile must not leave any of them out."""
-        return bool(self.operations or self.dtypes or any(mode for _, mode in self.backends))
+        return bool(self.declared or self.operations or self.dtypes or any(mode for _, mode in self.backends))
 
     def __contains__(self, case: Case) -> bool:
         named = not self.backends or any(case.backend == b and mode in ("", case.mode) for b, mode in self.backends)
@@ -42,6 +43,12 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
     group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
+    group.addoption(
+        "--implementations",
+        action="append",
+        metavar="FILE",
+        help="check the functions that a file declares with @implements, and nothing else",
+    )
     group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
     group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
     group.addoption("--no-report", action="store_true", help="write no results and no report")
@@ -66,7 +73,8 @@ def selection(config: pytest.Config) -> Selection:
         if mode and mode not in backends()[name].modes:
             raise pytest.UsageError(f"--backend: {name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
         pairs.append((name, mode))
-    return Selection(tuple(pairs), _names(config, "operation", list(operations())), _names(config, "dtype", list(FORMATS)))
+    named = (_names(config, "operation", list(operations())), _names(config, "dtype", list(FORMATS)))
+    return Selection(tuple(pairs), *named, declared=bool(config.getoption("implementations")))
 
 
 def _names(config: pytest.Config, option: str, known: list[str]) -> tuple[str, ...]:

@@ -59,12 +59,17 @@ def all_cases(device: str = "cpu") -> Iterator[Case]:
     for operation in operations():
         for backend in backends().values():
             for found in backend.implementations:
-                if found.operation != operation:
-                    continue
-                for mode in backend.modes:
-                    for dtype in backend.dtypes:
-                        if dtype in found.dtypes:
-                            yield Case(operation, backend.name, found.name, mode, dtype, device)
+                if found.operation == operation:
+                    yield from cases_of(found, device)
+
+
+def cases_of(found: Implementation, device: str = "cpu") -> Iterator[Case]:
+    """An implementation in every mode, at every dtype."""
+    backend = backends()[found.backend]
+    for mode in backend.modes:
+        for dtype in backend.dtypes:
+            if dtype in found.dtypes:
+                yield Case(found.operation, found.backend, found.name, mode, dtype, device)
 
 
 def swept_outputs(case: Case) -> Iterator[Output]:
@@ -165,17 +170,29 @@ class Judgement:
 
 @dataclass
 class Session:
-    """Everything that a run shares."""
+    """Everything that a run shares. ``declared`` are implementations beside those of the tables; ``command`` is what replays the run."""
 
     processes: Processes
     profile: Profile
     seed: int
     examples: int
     known: tuple[Limitation, ...] = field(default_factory=tuple)
+    declared: tuple[Implementation, ...] = ()
+    command: str = "pytest"
 
     def __post_init__(self) -> None:
+        self._declared = {(i.backend, i.operation, i.name): i for i in self.declared}
         self._batches: dict[tuple[str, str, tuple[int, int]], tuple[Batch, ...]] = {}
         self._swept: dict[Case, list[Output]] = {}
+
+    def implementation(self, case: Case) -> Implementation:
+        """What is under test."""
+        key = (case.backend, case.operation, case.implementation)
+        return self._declared.get(key) or implementations()[key]
+
+    def known_of(self, case: Case) -> tuple[Limitation, ...]:
+        """The known failures, which are those of the tables' implementations alone, whatever their patterns match."""
+        return () if self.implementation(case).file else self.known
 
     def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
         """The boundary grid and the generated blocks, the same for every implementation."""
@@ -190,7 +207,7 @@ class Session:
     def inputs_for(self, check: Check, case: Case) -> list[Batch]:
         """The batches that a check judges a case on."""
         operation = operations()[case.operation]
-        implementation = implementations()[case.backend, case.operation, case.implementation]
+        implementation = self.implementation(case)
         shapes = self.profile.rows if any(a.rows for a in operation.arguments) else self.profile.rows[:1]
         if operation.name == "masked_mean":
             shapes = tuple(s for s in shapes if s[1] > 1)
@@ -242,9 +259,9 @@ class Session:
 
     def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
         """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
-        always = limitations.everywhere(self.known)
         for check, case in work:
             process = self.processes.of(case)
+            always = limitations.everywhere(self.known_of(case))
             witnesses = [self._witness_batch(case, e) for e in limitations.matching(always, case, check.name, {})]
             for batch in (*self.inputs_for(check, case), *witnesses):
                 for key, request in self._announcements(check, case, batch):
@@ -315,7 +332,7 @@ class Session:
 
     def limitations(self, check: Check, case: Case) -> list[Limitation]:
         """The known failures of a case under a check."""
-        return limitations.matching(self.known, case, check.name, self.facts(case))
+        return limitations.matching(self.known_of(case), case, check.name, self.facts(case))
 
     def _run(self, check: Check, case: Case, batch: Batch) -> list[Verdict]:
         """The check's verdicts; overflow, NaN and division by zero are what it is about, so NumPy does not warn of them."""
