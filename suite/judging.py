@@ -18,7 +18,7 @@ from suite.model import Case, Limitation, Record
 from suite.operations import operations
 from suite.processes import Absent, WorkerError
 from suite.reproduction import Failure, script
-from suite.session import Judgement, Session, implementations
+from suite.session import Judgement, Session
 from suite.shards import Output
 
 SHRINK_SECONDS = 5.0
@@ -62,7 +62,7 @@ def swept(session: Session, output: Output, environment: str) -> Outcome:
         if reason := session.missing(case):
             outcome.absent = reason
             return outcome
-        record = verdicts.record(output, [session.sweep(output)], session.facts(case), environment, session.known)
+        record = verdicts.record(output, [session.sweep(output)], session.facts(case), environment, session.known_of(case))
     except Absent as error:
         outcome.absent = str(error)
         return outcome
@@ -92,11 +92,17 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
         simplest = _shrunk(session, check, case, worst)
         message, reproduction = explain(session, check, case, simplest)
         fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": _readable(simplest.example())}
-        selected = f"--backend {case.backend}:{case.mode} --operation {case.operation} --dtype {case.dtype}"
-        replay = f"replay: pytest --hypothesis-seed={session.seed} {selected}"
         count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
-        failures.append(f"{message}\n{count}; {replay}\n\n{reproduction}")
+        failures.append(f"{message}\n{count}; {_replay(session, case)}\n\n{reproduction}")
     return _plain(check, case, environment, **fields)
+
+
+def _replay(session: Session, case: Case) -> str:
+    """How to see the same inputs again."""
+    if not session.command:
+        return f"replay: the same test with seed={session.seed}"
+    selected = f"--backend {case.backend}:{case.mode} --operation {case.operation} --dtype {case.dtype}"
+    return f"replay: {session.command} --hypothesis-seed={session.seed} {selected}"
 
 
 def _known(session: Session, check: Check, case: Case, environment: str, entry: Limitation, failures: list[str]) -> Record:
@@ -145,7 +151,7 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
         f"  error     {abs(got - expected):.6g}, allowed {numbers['limit']:.6g}"
     )
     operation = operations()[case.operation]
-    implementation = implementations()[case.backend, case.operation, case.implementation]
+    implementation = session.implementation(case)
     arrays, row = _block(session, case, judgement)
     failure = Failure(verdict.output, arrays, (row, *place[1:]), form=judgement.batch.form, **numbers)
     return message, script(operation, implementation, case, failure)

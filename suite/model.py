@@ -167,7 +167,8 @@ class Implementation:
 
     ``name`` is the public API's dotted path, with arguments that select a variant in parentheses behind it:
     ``keras.losses.BinaryCrossentropy(from_logits=True)``. ``function`` takes the operation's array arguments by position and
-    the keyword arguments in ``accepts``; it imports its framework when it is called, not before.
+    the keyword arguments in ``accepts``; it imports its framework when it is called, not before. ``file`` is the user's file that
+    declares it, empty for what stands in a backend's table.
     """
 
     operation: str
@@ -176,6 +177,7 @@ class Implementation:
     function: Callable[..., Any] = field(compare=False, repr=False)
     accepts: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ("float16", "bfloat16", "float32", "float64")
+    file: str = ""
 
 
 @dataclass(frozen=True)

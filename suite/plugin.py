@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from suite import machine, records, timing
+from suite import custom, machine, records, timing
 from suite.backends import backends
+from suite.cases import PROFILES, all_cases, cases_of, fitting, in_thin_profile, in_thin_sweep, swept_outputs
 from suite.checks import Check, checks
-from suite.floats import FORMATS
 from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
-from suite.model import Case, Record
-from suite.operations import operations
+from suite.loading import Declared, handed_over, plain, read_back
+from suite.model import Case, Implementation, Record
 from suite.processes import Absent, Processes, WorkerError
-from suite.session import PROFILES, Session, all_cases, fitting, in_thin_profile, in_thin_sweep, load_limitations, swept_outputs
+from suite.selection import Selection, add_options, device, listed, profile_name, seed, selection
+from suite.session import Session, load_limitations
 from suite.shards import Output
 from suite.workloads import Cell
 
@@ -35,38 +35,8 @@ settings.load_profile("quick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The suite's options; every one may be repeated or take a list with commas."""
-    group = parser.getgroup("logitbench", "what is checked and timed (repeat an option, or separate by commas)")
-    group.addoption(
-        "--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes"
-    )
-    group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
-    group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
-    group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
-    group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
-    group.addoption("--no-report", action="store_true", help="write no results and no report")
-    group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
-    group.addoption(
-        "--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"
-    )
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the options select."""
-
-    backends: tuple[tuple[str, str], ...]
-    operations: tuple[str, ...]
-    dtypes: tuple[str, ...]
-
-    @property
-    def narrow(self) -> bool:
-        """Whether single cases are asked for, so that a profile must not leave any of them out."""
-        return bool(self.operations or self.dtypes or any(mode for _, mode in self.backends))
-
-    def __contains__(self, case: Case) -> bool:
-        named = not self.backends or any(case.backend == b and mode in ("", case.mode) for b, mode in self.backends)
-        return named and (not self.operations or case.operation in self.operations) and (not self.dtypes or case.dtype in self.dtypes)
+    """The suite's options."""
+    add_options(parser)
 
 
 @dataclass
@@ -88,6 +58,20 @@ class State:
     absent: dict[tuple[str, str], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     report: Path | None = None
+    declared: tuple[Declared, ...] = ()
+
+    @property
+    def implementations(self) -> tuple[Implementation, ...]:
+        """Those that are declared."""
+        return tuple(custom.implementation(d) for d in self.declared)
+
+    def cases(self) -> list[Case]:
+        """The selected ones: of the tables, or of what is declared."""
+        if self.selection.declared:
+            found: Iterable[Case] = (c for i in self.implementations for c in cases_of(i, self.device))
+        else:
+            found = all_cases(self.device)
+        return [c for c in found if c in self.selection]
 
     def takes(self, check: Check, case: Case) -> bool:
         """Whether the profile takes a check on a selected case."""
@@ -131,69 +115,40 @@ class State:
                 self.writer.absent(backend, reason, implementation, operation)
 
 
-def _names(config: pytest.Config, option: str, known: list[str]) -> tuple[str, ...]:
-    given = [n.strip() for value in config.getoption(option) or [] for n in value.split(",")]
-    for name in given:
-        if name not in known:
-            raise pytest.UsageError(f"--{option}: unknown {name!r}; known are {', '.join(known)}")
-    return tuple(given)
-
-
-def _selection(config: pytest.Config) -> Selection:
-    pairs = []
-    for value in config.getoption("backend") or []:
-        for part in value.split(","):
-            name, _, mode = part.strip().partition(":")
-            if name not in backends():
-                raise pytest.UsageError(f"--backend: unknown {name!r}; known are {', '.join(backends())}")
-            if mode and mode not in backends()[name].modes:
-                raise pytest.UsageError(f"--backend: {name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
-            pairs.append((name, mode))
-    return Selection(tuple(pairs), _names(config, "operation", list(operations())), _names(config, "dtype", list(FORMATS)))
-
-
-def _profile_name(config: pytest.Config) -> str:
-    name = config.getoption("hypothesis_profile", None) or "quick"
-    return name if name in PROFILES else "quick"
-
-
-def _seed(config: pytest.Config) -> int:
-    given = config.getoption("hypothesis_seed", None)
-    if given is None:
-        return random.SystemRandom().randrange(2**32)
-    if not str(given).isdigit():
-        raise pytest.UsageError(f"--hypothesis-seed: {given!r} is not allowed here; give a whole number, so that a run can be replayed")
-    return int(given)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a wrong one ends the session before anything runs."""
     for family in FAMILIES:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
     config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")
-    device = config.getoption("device")
-    if device not in ("cpu", "gpu"):
-        raise pytest.UsageError(f"--device: unknown {device!r}; known are cpu, gpu")
     if config.getoption("report") and config.getoption("no_report"):
         raise pytest.UsageError("--report and --no-report exclude each other")
     handed = getattr(config, "workerinput", {}).get("logitbench", {})
     directory = None if config.getoption("no_report") else Path(config.getoption("report") or ROOT / "reports").absolute()
     config.stash[_STATE] = State(
-        selection=_selection(config),
-        device=device,
-        seed=handed.get("seed") if handed else _seed(config),
+        selection=selection(config),
+        device=device(config),
+        seed=handed.get("seed") if handed else seed(config),
         run=handed.get("run") or os.environ.get("LOGITBENCH_RUN") or records.new_run_id(),
         process=os.environ.get("PYTEST_XDIST_WORKER", "main"),
         directory=directory,
-        profile=_profile_name(config),
+        profile=profile_name(config),
         time_limit=config.getoption("time_limit"),
+        declared=read_back(handed["declared"]) if handed else _declared(config),
     )
 
 
+def _declared(config: pytest.Config) -> tuple[Declared, ...]:
+    """What the files of ``--implementations`` declare."""
+    try:
+        return tuple(d for file in listed(config, "implementations") for d in custom.read(file, config.getoption("time_limit")))
+    except custom.DeclarationError as error:
+        raise pytest.UsageError(f"--implementations: {error}") from error
+
+
 def pytest_configure_node(node: Any) -> None:
-    """Hands xdist's workers the run and the seed."""
+    """Hands xdist's workers the run, the seed and what is declared."""
     state = node.config.stash[_STATE]
-    node.workerinput["logitbench"] = {"seed": state.seed, "run": state.run}
+    node.workerinput["logitbench"] = {"seed": state.seed, "run": state.run, "declared": plain(state.declared)}
 
 
 pytest_configure_node = pytest.hookimpl(optionalhook=True)(pytest_configure_node)
@@ -210,7 +165,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"check", "case"} <= set(metafunc.fixturenames):
         family = next((f for f in FAMILIES if metafunc.definition.get_closest_marker(f)), None)
         state = metafunc.config.stash[_STATE]
-        cases = [c for c in all_cases(state.device) if c in state.selection]
+        cases = state.cases()
         family_checks = [k for k in checks().values() if k.family == family]
         pairs = [(k, c) for k in family_checks for c in cases if fitting(k, c) and state.takes(k, c)]
         ids = [f"{k.name}-{c.id}" for k, c in pairs]
@@ -219,7 +174,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     if {"output", "every_input"} <= set(metafunc.fixturenames):
         state = metafunc.config.stash[_STATE]
-        outputs = [o for c in all_cases(state.device) if c in state.selection for o in swept_outputs(c) if state.takes_sweep(o)]
+        every = custom.outputs_of if state.selection.declared else swept_outputs
+        outputs = [o for c in state.cases() for o in every(c) if state.takes_sweep(o)]
         groups = [pytest.mark.xdist_group(f"{o.case.backend}-x32") for o in outputs]
         metafunc.parametrize(
             "output", [pytest.param(o, marks=g) for o, g in zip(outputs, groups, strict=True)], ids=[o.id for o in outputs]
@@ -228,7 +184,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cell" in metafunc.fixturenames:
         state = metafunc.config.stash[_STATE]
         everything = metafunc.config.getoption("all_workloads") or state.selection.narrow
-        found = [c for c in timing.cells(state.device, everything) if c.case in state.selection]
+        found = [] if state.declared else [c for c in timing.cells(state.device, everything) if c.case in state.selection]
         found.sort(key=lambda c: list(backends()).index(c.case.backend))
         metafunc.parametrize("cell", found, ids=[c.id for c in found])
 
@@ -239,8 +195,14 @@ def _params(items: list[pytest.Item]) -> Iterator[dict[str, Any]]:
         yield item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Timings come last: by then the checks' work, announced to all processes at once, has been done, and the machine is quiet."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Timings come last: by then the checks' work, announced to all processes at once, has been done, and the machine is quiet.
+
+    What a file declares is not timed.
+    """
+    if config.stash[_STATE].selection.declared:
+        config.hook.pytest_deselected(items=[i for i in items if i.get_closest_marker("benchmark")])
+        items[:] = [i for i in items if not i.get_closest_marker("benchmark")]
     items.sort(key=lambda item: item.get_closest_marker("benchmark") is not None)
 
 
@@ -262,9 +224,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         state.start(config, len(relevant))
     except records.ReportDirectoryError as error:
         raise pytest.UsageError(f"--report: {error}") from error
-    processes = Processes(state.device, state.time_limit)
+    processes = Processes(state.device, state.time_limit, handed_over(state.declared))
     assert settings.default is not None
-    state.session = Session(processes, PROFILES[state.profile], state.seed, settings.default.max_examples, known)
+    depth = custom.profile(state.profile) if state.declared else PROFILES[state.profile]
+    command = " ".join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
+    state.session = Session(processes, depth, state.seed, settings.default.max_examples, known, state.implementations, command)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))
     state.session.announce_sweeps(p["output"] for p in _params(session.items) if isinstance(p.get("output"), Output))
@@ -365,7 +329,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if state.session is not None:
         state.session.processes.close()
-    asked = {b for b, _ in state.selection.backends}
+    asked = {b for b, _ in state.selection.backends} | {d.backend for d in state.declared}
     if exitstatus == 0 and any(backend in asked and not implementation for backend, implementation in state.absent):
         session.exitstatus = exitstatus = 1
     if state.writer is not None:
@@ -394,5 +358,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line("records: " + ", ".join(f"{n} {status}" for status, n in sorted(state.counts.items())))
     for (backend, implementation), reason in state.absent.items():
         terminalreporter.write_line(f"absent: {backend}{' ' + implementation if implementation else ''}: {reason}")
+    for line in filter(None, map(custom.unchecked, state.implementations)):
+        terminalreporter.write_line(line)
     if state.report:
         terminalreporter.write_line(f"report: {state.report}")

@@ -75,10 +75,11 @@ class _Alarm:
 class Process:
     """One worker process and the thread that talks to it."""
 
-    def __init__(self, backend: str, device: str, x64: bool, time_limit: float) -> None:
+    def __init__(self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None) -> None:
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
         self._backend, self._device, self._limit = backend, device, time_limit
+        self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
@@ -147,7 +148,8 @@ class Process:
             raise Absent(self._absent)
         if self._process is not None:
             return self._process
-        environment = {**os.environ, **backends()[self._backend].environment(self._device, self.x64), "PYTHONPATH": _python_path()}
+        own = backends()[self._backend].environment(self._device, self.x64)
+        environment = {**os.environ, **self._variables, **own, "PYTHONPATH": python_path()}
         command = [sys.executable, "-m", "suite.worker", self._backend, self._device]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process
@@ -188,11 +190,12 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
 
 
 class Processes:
-    """The workers of a session, by backend, device and 64-bit switch."""
+    """The workers of a session, by backend, device and 64-bit switch; ``variables`` are added to their environment."""
 
-    def __init__(self, device: str = "cpu", time_limit: float = 300.0) -> None:
+    def __init__(self, device: str = "cpu", time_limit: float = 300.0, variables: Mapping[str, str] | None = None) -> None:
         self.device = device
         self.time_limit = time_limit
+        self._variables = variables
         self._running: dict[tuple[str, bool], Process] = {}
         self._descriptions: dict[tuple[str, bool], dict[str, Any]] = {}
         self._announced: dict[Any, tuple[Request, Future[wire.Message]]] = {}
@@ -205,7 +208,7 @@ class Processes:
         """The worker of a backend, not yet started."""
         key = (backend, x64)
         if key not in self._running:
-            self._running[key] = Process(backend, self.device, x64, self.time_limit)
+            self._running[key] = Process(backend, self.device, x64, self.time_limit, self._variables)
         return self._running[key]
 
     def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:
@@ -236,6 +239,7 @@ class Processes:
         self._running.clear()
 
 
-def _python_path() -> str:
+def python_path() -> str:
+    """Where a process of the suite's finds it, whatever directory it runs in."""
     inherited = os.environ.get("PYTHONPATH", "")
     return os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])

@@ -49,6 +49,12 @@ def adapter_source(function: Function) -> tuple[str, list[str]]:
     return function.__name__, [*_imports(function, set()), textwrap.dedent(inspect.getsource(function))]
 
 
+def _declared_source(implementation: Implementation) -> tuple[str, list[str]]:
+    """The same for a function of a user's file, which is imported from there."""
+    attribute = implementation.name.removeprefix(f"{Path(implementation.file).stem}.")
+    return "adapter", ["from suite.loading import load", f"adapter = load({implementation.file!r}).{attribute}"]
+
+
 def _lambda_of(function: Function) -> ast.Lambda:
     """The lambda whose body stands where the function's code says that it does."""
     module = inspect.getsourcefile(function)
@@ -98,7 +104,7 @@ def _names(function: Function) -> list[str]:
 def script(operation: Operation, implementation: Implementation, case: Case, failure: Failure) -> str:
     """The lines. A whole block is computed, since vector kernels treat a lone element differently."""
     style = backends()[case.backend].script
-    adapter, needed = adapter_source(implementation.function)
+    adapter, needed = _declared_source(implementation) if implementation.file else adapter_source(implementation.function)
     names = [a.name for a in operation.arguments]
     extra = [n for n in ("where", "b") if n in failure.arrays and n not in names]
     lines = ["from __future__ import annotations", *_environment(case)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from suite import elementary, inputs, limitations, shards
 from suite.backends import backends
-from suite.batch import FORMS, PLAIN, Batch, Form
+from suite.batch import PLAIN, Batch, Form
+from suite.cases import Profile, all_cases, canonical, fitting, forms_of, implementations, in_turn
 from suite.checks import Check, checks
 from suite.checks.base import Asked, Question, Subject, Verdict
 from suite.floats import FORMATS, Floats
@@ -23,91 +24,6 @@ from suite.processes import Absent, Processes, Request
 from suite.shards import Output
 
 LIMITATIONS = Path(__file__).resolve().parent.parent / "fixtures" / "limitations.toml"
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How deep a run goes: shapes ``(B, n)`` of rows, and the dtypes that masks, weights and other axes are checked at.
-
-    The number of generated blocks is Hypothesis' own ``max_examples``. A ``thin`` profile takes the canonical implementations at
-    float32 in every mode and at each other dtype in one mode, the other implementations at float32 in one mode, identities at
-    float32 alone, and the values with masks, weights and axes in one mode; that mode goes round from operation to operation and from
-    dtype to dtype.
-    """
-
-    rows: tuple[tuple[int, int], ...]
-    form_dtypes: tuple[str, ...]
-    max_examples: int
-    thin: bool = False
-
-
-PROFILES = {
-    "quick": Profile(((32, 9),), ("float32",), 6, thin=True),
-    "ci": Profile(((32, 9),), ("float32", "bfloat16"), 20),
-    "nightly": Profile(((32, 9), (64, 1), (64, 4), (32, 7), (32, 8), (8, 64), (8, 120), (8, 1023)), tuple(FORMATS), 100),
-}
-
-
-@cache
-def implementations() -> dict[tuple[str, str, str], Implementation]:
-    """Every implementation by backend, operation and name."""
-    return {(i.backend, i.operation, i.name): i for b in backends().values() for i in b.implementations}
-
-
-def all_cases(device: str = "cpu") -> Iterator[Case]:
-    """Every case that the tables name, operation by operation so that all backends have work from the start."""
-    for operation in operations():
-        for backend in backends().values():
-            for found in backend.implementations:
-                if found.operation != operation:
-                    continue
-                for mode in backend.modes:
-                    for dtype in backend.dtypes:
-                        if dtype in found.dtypes:
-                            yield Case(operation, backend.name, found.name, mode, dtype, device)
-
-
-def swept_outputs(case: Case) -> Iterator[Output]:
-    """What is swept of a case in a run of the checks: every input of a format of 16 bits, value and derivatives."""
-    if FORMATS[case.dtype].bits != 16:
-        return
-    deepest = 3 if backends()[case.backend].has_gradient else 1
-    for place, piece in enumerate(operations()[case.operation].slices):
-        if piece.arity == 1:
-            yield from (Output(case, place, order) for order in range(min(deepest, len(piece.curves))))
-
-
-def canonical(backend: str, operation: str) -> Implementation | None:
-    """The first implementation in the backend's table: the API that most people use."""
-    return next((i for i in backends()[backend].implementations if i.operation == operation), None)
-
-
-def in_thin_profile(check: Check, case: Case) -> bool:
-    """Whether a thin profile takes the check on the case."""
-    if check.family == "equivalence" and case.dtype != "float32":
-        return False
-    first = canonical(case.backend, case.operation)
-    is_canonical = first is not None and case.implementation == first.name
-    if check.thorough:
-        place = list(operations()).index(case.operation)
-        dtypes = ("float32",) if check.compiles else ("float32", ("bfloat16", "float16", "float64")[place % 3])
-        return (is_canonical or check.among == "other implementations") and case.dtype in dtypes and _in_turn(case, check.name)
-    if is_canonical and case.dtype == "float32":
-        return True
-    return (is_canonical or case.dtype == "float32") and _in_turn(case)
-
-
-def in_thin_sweep(output: Output) -> bool:
-    """Whether a thin profile takes a sweep: canonical implementations, each in one mode, without second derivatives."""
-    first = canonical(output.case.backend, output.case.operation)
-    return output.order < 2 and first is not None and first.name == output.case.implementation and _in_turn(output.case)
-
-
-def _in_turn(case: Case, check: str = "") -> bool:
-    """Whether the case's mode is the one that a thin profile takes for its operation and dtype, and for a thorough check."""
-    modes = backends()[case.backend].modes
-    turn = list(operations()).index(case.operation) + list(FORMATS).index(case.dtype) + len(check)
-    return case.mode == modes[turn % len(modes)]
 
 
 def request_header(
@@ -124,21 +40,6 @@ def request_header(
         "arrays": arrays, "positional": positional, "options": dict(options), "question": question, "wrt": wrt, "blocks": blocks,
         "view": form.view, "dtypes": {"labels": form.labels} if form.labels else {},
     }  # fmt: skip
-
-
-def fitting(check: Check, case: Case) -> bool:
-    """Whether the check says anything about the case."""
-    backend = backends()[case.backend]
-    operation = operations()[case.operation]
-    implementation = implementations()[case.backend, case.operation, case.implementation]
-    available = {i.operation for i in backend.implementations if case.dtype in i.dtypes}
-    if not set(check.needs(operation)) <= set(implementation.accepts):
-        return False
-    if check.among == "other modes" and case.mode == backend.modes[0]:
-        return False
-    if check.among == "other implementations" and canonical(case.backend, case.operation) == implementation:
-        return False
-    return check.fits(operation, backend.has_gradient, available)
 
 
 @dataclass(frozen=True)
@@ -180,19 +81,31 @@ class Judgement:
 
 @dataclass
 class Session:
-    """Everything that a run shares."""
+    """Everything that a run shares. ``declared`` are implementations beside those of the tables; ``command`` is what replays the run."""
 
     processes: Processes
     profile: Profile
     seed: int
     examples: int
     known: tuple[Limitation, ...] = field(default_factory=tuple)
+    declared: tuple[Implementation, ...] = ()
+    command: str = "pytest"
 
     def __post_init__(self) -> None:
+        self._declared = {(i.backend, i.operation, i.name): i for i in self.declared}
         self._batches: dict[tuple[str, str, tuple[int, int]], tuple[Batch, ...]] = {}
         self._made: dict[tuple[str, str, str, str], list[Batch]] = {}
         self._asked_for: dict[tuple[str, str, str, str], list[Asked]] = {}
         self._swept: dict[Case, list[Output]] = {}
+
+    def implementation(self, case: Case) -> Implementation:
+        """What is under test."""
+        key = (case.backend, case.operation, case.implementation)
+        return self._declared.get(key) or implementations()[key]
+
+    def known_of(self, case: Case) -> tuple[Limitation, ...]:
+        """The known failures, which are those of the tables' implementations alone, whatever their patterns match."""
+        return () if self.implementation(case).file else self.known
 
     def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
         """The boundary grid and the generated blocks, the same for every implementation."""
@@ -230,17 +143,17 @@ class Session:
 
     def _forms(self, check: Check, case: Case, grid: Batch) -> list[Batch]:
         """The boundary grid in the other forms that the implementation takes."""
-        if case.dtype not in self.profile.form_dtypes or (self.profile.thin and (not _in_turn(case) or check.needs_gradient)):
+        if case.dtype not in self.profile.form_dtypes or (self.profile.thin and (not in_turn(case) or check.needs_gradient)):
             return []
         operation = operations()[case.operation]
-        accepts = implementations()[case.backend, case.operation, case.implementation].accepts
+        accepts = self.implementation(case).accepts
         return [inputs.with_form(grid, operation, FORMATS[case.dtype], form) for form in forms_of(operation, accepts)]
 
     # Asking the workers
 
     def _request(self, case: Case, batch: Batch, question: Question) -> tuple[Any, Request]:
         operation, form = operations()[case.operation], batch.form
-        accepts = implementations()[case.backend, case.operation, case.implementation].accepts
+        accepts = self.implementation(case).accepts
         positional = [a.name for a in operation.arguments]
         options: dict[str, Any] = {k: v for k, v in operation.options.items() if k in accepts} | dict(form.options)
         if form.moves_axis:
@@ -267,9 +180,9 @@ class Session:
 
     def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
         """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
-        always = limitations.everywhere(self.known)
         for check, case in work:
             process = self.processes.of(case)
+            always = limitations.everywhere(self.known_of(case))
             witnesses = [b for e in limitations.matching(always, case, check.name, {}) for b in self._witness_batches(check, case, e)]
             for batch in (*self.inputs_for(check, case), *witnesses):
                 self.processes.announce(*_keyed(process, self._request(case, batch, check.asks)))
@@ -353,7 +266,7 @@ class Session:
 
     def limitations(self, check: Check, case: Case) -> list[Limitation]:
         """The known failures of a case under a check."""
-        return limitations.matching(self.known, case, check.name, self.facts(case))
+        return limitations.matching(self.known_of(case), case, check.name, self.facts(case))
 
     def _run(self, check: Check, case: Case, batch: Batch) -> list[Verdict]:
         """The check's verdicts; overflow, NaN and division by zero are what it is about, so NumPy does not warn of them."""
@@ -384,14 +297,6 @@ class Session:
                 if verdict.violated.any():
                     return Judgement(batch, verdict, verdict.judged)
         return None
-
-
-def forms_of(operation: Operation, accepts: Iterable[str]) -> list[Form]:
-    """The forms that an operation has, and an implementation takes, beside the plain one."""
-    keywords = {*operation.optional, *operation.options}
-    keywords |= {"axes"} if "axis" in keywords else set()
-    rows = any(a.rows for a in operation.arguments)
-    return [f for f in FORMS[1:] if set(f.needs) <= keywords & set(accepts) and (rows or f.view != "transposed")]
 
 
 def _handed_over(form: Form, array: NDArray[Any]) -> NDArray[Any]:

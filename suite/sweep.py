@@ -20,13 +20,14 @@ from tqdm import tqdm
 
 from suite import cluster, elementary, machine, records, search, shards, verdicts
 from suite.backends import backends
+from suite.cases import canonical
 from suite.floats import FORMATS
 from suite.ledger import Ledger, SweepError
 from suite.limitations import LimitationsError
 from suite.model import Case, Operation, Record
 from suite.operations import operations
 from suite.processes import Absent, Processes, WorkerError
-from suite.session import canonical, load_limitations
+from suite.session import load_limitations
 from suite.shards import ORDERS, Output
 
 ROOT = Path(__file__).resolve().parent.parent

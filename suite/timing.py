@@ -9,10 +9,11 @@ import numpy as np
 
 from suite import workloads
 from suite.backends import backends
+from suite.cases import all_cases, canonical
 from suite.model import Record
 from suite.operations import operations
 from suite.processes import Process, Request
-from suite.session import all_cases, canonical, request_header
+from suite.session import request_header
 from suite.workloads import WORKLOADS, Cell
 
 

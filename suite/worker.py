@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import machine, tally, wire
+from suite import loading, machine, tally, wire
 from suite.backends import backends
 from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
 from suite.expected import DENSE, Expected, Law, inputs
@@ -87,7 +87,8 @@ class Worker:
     def __init__(self, backend: Backend, device: str) -> None:
         self.backend = backend
         self.devices = backend.start(device)
-        self.implementations = {(i.operation, i.name): i for i in backend.implementations}
+        declared = loading.implementations(backend.name)
+        self.implementations = {(i.operation, i.name): i for i in (*backend.implementations, *declared)}
         self.compiled = cache(self._compile)
         self.inputs = lru_cache(maxsize=4)(self._inputs)
         self.filled = lru_cache(maxsize=16, typed=True)(self._filled)
@@ -96,9 +97,9 @@ class Worker:
     def describe(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
         """Versions, devices, settings, and the implementations that the installed release lacks."""
         missing = {}
-        for operation, name in self.implementations:
-            if reason := missing_api(name, self.backend.aliases):
-                missing[f"{operation} {name}"] = reason
+        for found in self.backend.implementations:
+            if reason := missing_api(found.name, self.backend.aliases):
+                missing[f"{found.operation} {found.name}"] = reason
         facts = {"python": platform.python_version(), "devices": ", ".join(self.devices), **machine.cpu()}
         for distribution in self.backend.distributions:
             facts[distribution] = _version(distribution)

@@ -14,7 +14,7 @@ import pytest
 
 from suite import plugin
 from suite.backends import backends
-from suite.session import PROFILES
+from suite.cases import PROFILES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

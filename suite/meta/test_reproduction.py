@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from suite.cases import implementations
 from suite.floats import Floats
 from suite.model import Case
 from suite.operations import operations
 from suite.reproduction import Failure, adapter_source, script
-from suite.session import implementations
 
 SIGMOID = ("numpy", "sigmoid", "scipy.special.expit")
 

@@ -22,22 +22,28 @@ SUITE = [p for p in FILES if p.parts[len(ROOT.parts)] == "suite" and "meta" not 
 REPORTS = [p for p in FILES if p.parts[len(ROOT.parts)] == "reports"]
 
 LAYERS = (
+    {"suite.declared"},
     {"suite", "suite.model"},
-    {"suite.floats", "suite.wire"},
+    {"suite.floats", "suite.wire", "suite.batch", "suite.loading"},
     {"suite.operations", "suite.backends", "suite.expected", "suite.machine"},
     {"suite.tally"},
     {"suite.oracle", "suite.inputs", "suite.workloads", "suite.worker", "suite.processes", "suite.records"},
     {"suite.elementary", "suite.totals"},
     {"suite.reference"},
     {"suite.checks", "suite.casebook", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards"},
+    {"suite.cases"},
     {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
-    {"suite.judging", "suite.timing", "suite.search"},
+    {"suite.judging", "suite.timing", "suite.search", "suite.selection"},
+    {"suite.custom"},
     {"suite.plugin", "suite.sweep"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
 
-BESIDE_A_FRAMEWORK = ("model", "floats", "machine", "wire", "expected", "tally", "worker", "backends/__init__", "backends/base")
+BESIDE_A_FRAMEWORK = ("model", "floats", "machine", "wire", "expected", "tally", "loading", "worker", "backends/__init__", "backends/base")
 """Modules that run in a framework's process: NumPy and that framework are all there is."""
+
+LEAN = ("suite", "suite.declared", "suite.loading", "suite.floats", "suite.wire", "suite.worker")
+"""Those among them that import nothing else, not even inside a function."""
 
 NEEDED = ("flint", "hypothesis", "scipy", "tensorflow", "jax", "keras", "pytest", "optax", "ml_dtypes")
 
@@ -142,7 +148,7 @@ def test_the_nouns_need_the_standard_library_alone() -> None:
     assert {m.split(".")[0] for m in imported(ROOT / "suite" / "model.py")} <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("path", [p for p in SUITE if dotted(p) in ("suite.floats", "suite.wire", "suite.worker")], ids=dotted)
+@pytest.mark.parametrize("path", [p for p in SUITE if dotted(p) in LEAN], ids=dotted)
 def test_what_runs_beside_a_framework_needs_numpy_alone(path: Path) -> None:
     """Not even inside a function does it import more."""
     outside = {m.split(".")[0] for m in imported(path)} - set(sys.stdlib_module_names)

@@ -15,11 +15,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from suite import timing, wire, workloads
 from suite.backends import backends
+from suite.cases import all_cases
 from suite.floats import FORMATS, is_representable
 from suite.model import Case
 from suite.operations import operations
 from suite.processes import Process, Processes, Request
-from suite.session import all_cases
 from suite.timing import RemoteLoop
 from suite.workloads import WORKLOADS, Cell, Workload
 

@@ -16,10 +16,11 @@ import pytest
 from suite import wire
 from suite.backends import backends
 from suite.batch import PLAIN, Batch, Form
+from suite.cases import PROFILES
 from suite.floats import FORMATS
 from suite.model import Case
 from suite.processes import URGENT, Absent, Process, Processes, Request, WorkerError
-from suite.session import PROFILES, Session
+from suite.session import Session
 from suite.shards import Grid, Output, request
 from suite.worker import Worker
 

@@ -1,0 +1,129 @@
+"""Which cases there are, which checks speak of them, and which of all that a profile takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from suite.backends import backends
+from suite.batch import BLOCK_ROWS, FORMS, Form
+from suite.checks import Check
+from suite.floats import FORMATS
+from suite.model import Case, Implementation, Operation
+from suite.operations import operations
+from suite.shards import Output
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How deep a run goes: shapes ``(B, n)`` of rows, and the dtypes that masks, weights and other axes are checked at.
+
+    The number of generated blocks is Hypothesis' own ``max_examples``. A ``thin`` profile takes the canonical implementations at
+    float32 in every mode and at each other dtype in one mode, the other implementations at float32 in one mode, identities at
+    float32 alone, and the values with masks, weights and axes in one mode; that mode goes round from operation to operation and from
+    dtype to dtype.
+    """
+
+    rows: tuple[tuple[int, int], ...]
+    form_dtypes: tuple[str, ...]
+    max_examples: int
+    thin: bool = False
+
+
+_USUAL = (BLOCK_ROWS, 9)
+PROFILES = {
+    "quick": Profile((_USUAL,), ("float32",), 6, thin=True),
+    "ci": Profile((_USUAL,), ("float32", "bfloat16"), 20),
+    "nightly": Profile((_USUAL, (64, 1), (64, 4), (32, 7), (32, 8), (8, 64), (8, 120), (8, 1023)), tuple(FORMATS), 100),
+}
+
+
+@cache
+def implementations() -> dict[tuple[str, str, str], Implementation]:
+    """Every implementation by backend, operation and name."""
+    return {(i.backend, i.operation, i.name): i for b in backends().values() for i in b.implementations}
+
+
+def all_cases(device: str = "cpu") -> Iterator[Case]:
+    """Every case that the tables name, operation by operation so that all backends have work from the start."""
+    for operation in operations():
+        for backend in backends().values():
+            for found in backend.implementations:
+                if found.operation == operation:
+                    yield from cases_of(found, device)
+
+
+def cases_of(found: Implementation, device: str = "cpu") -> Iterator[Case]:
+    """An implementation in every mode, at every dtype."""
+    backend = backends()[found.backend]
+    for mode in backend.modes:
+        for dtype in backend.dtypes:
+            if dtype in found.dtypes:
+                yield Case(found.operation, found.backend, found.name, mode, dtype, device)
+
+
+def swept_outputs(case: Case) -> Iterator[Output]:
+    """What is swept of a case in a run of the checks: every input of a format of 16 bits, value and derivatives."""
+    if FORMATS[case.dtype].bits != 16:
+        return
+    deepest = 3 if backends()[case.backend].has_gradient else 1
+    for place, piece in enumerate(operations()[case.operation].slices):
+        if piece.arity == 1:
+            yield from (Output(case, place, order) for order in range(min(deepest, len(piece.curves))))
+
+
+def canonical(backend: str, operation: str) -> Implementation | None:
+    """The first implementation in the backend's table: the API that most people use."""
+    return next((i for i in backends()[backend].implementations if i.operation == operation), None)
+
+
+def in_thin_profile(check: Check, case: Case) -> bool:
+    """Whether a thin profile takes the check on the case."""
+    if check.family == "equivalence" and case.dtype != "float32":
+        return False
+    first = canonical(case.backend, case.operation)
+    is_canonical = first is not None and case.implementation == first.name
+    if check.thorough:
+        place = list(operations()).index(case.operation)
+        dtypes = ("float32",) if check.compiles else ("float32", ("bfloat16", "float16", "float64")[place % 3])
+        return (is_canonical or check.among == "other implementations") and case.dtype in dtypes and in_turn(case, check.name)
+    if is_canonical and case.dtype == "float32":
+        return True
+    return (is_canonical or case.dtype == "float32") and in_turn(case)
+
+
+def in_thin_sweep(output: Output) -> bool:
+    """Whether a thin profile takes a sweep: canonical implementations, each in one mode, without second derivatives."""
+    first = canonical(output.case.backend, output.case.operation)
+    return output.order < 2 and first is not None and first.name == output.case.implementation and in_turn(output.case)
+
+
+def in_turn(case: Case, check: str = "") -> bool:
+    """Whether the case's mode is the one that a thin profile takes for its operation and dtype, and for a thorough check."""
+    modes = backends()[case.backend].modes
+    turn = list(operations()).index(case.operation) + list(FORMATS).index(case.dtype) + len(check)
+    return case.mode == modes[turn % len(modes)]
+
+
+def fitting(check: Check, case: Case, declared: Implementation | None = None) -> bool:
+    """Whether the check says anything about the case, whose implementation is in the tables unless it is ``declared``."""
+    backend = backends()[case.backend]
+    operation = operations()[case.operation]
+    implementation = declared or implementations()[case.backend, case.operation, case.implementation]
+    available = {i.operation for i in backend.implementations if case.dtype in i.dtypes}
+    if not set(check.needs(operation)) <= set(implementation.accepts):
+        return False
+    if check.among == "other modes" and case.mode == backend.modes[0]:
+        return False
+    if check.among == "other implementations" and canonical(case.backend, case.operation) == implementation:
+        return False
+    return check.fits(operation, backend.has_gradient, available)
+
+
+def forms_of(operation: Operation, accepts: Iterable[str]) -> list[Form]:
+    """The forms that an operation has, and an implementation takes, beside the plain one."""
+    keywords = {*operation.optional, *operation.options}
+    keywords |= {"axes"} if "axis" in keywords else set()
+    rows = any(a.rows for a in operation.arguments)
+    return [f for f in FORMS[1:] if set(f.needs) <= keywords & set(accepts) and (rows or f.view != "transposed")]

@@ -1,0 +1,270 @@
+"""Implementations of a user's own: read from a file for ``--implementations``, or made into tests by :func:`check_implementation`."""
+
+from __future__ import annotations
+
+import atexit
+import inspect
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from suite.backends import backends
+from suite.cases import PROFILES, Profile, cases_of, fitting, implementations, swept_outputs
+from suite.checks import Check, checks
+from suite.judging import Outcome, judge, swept
+from suite.loading import Declared, Nameless, handed_over, name_in, parameters
+from suite.model import Case, Implementation
+from suite.operations import operations
+from suite.processes import Processes, python_path
+from suite.session import Session
+from suite.shards import Output
+
+Parameters = Sequence[Sequence[Any]] | None
+Question = Check | Output
+
+
+class DeclarationError(ValueError):
+    """A file, or what it declares, cannot be used; the text says why and what is allowed."""
+
+
+# A file
+
+
+def read(file: str, time_limit: float) -> list[Declared]:
+    """What a file declares.
+
+    Raises:
+        DeclarationError: it cannot be read, it raises, it declares nothing, or what it declares cannot be meant.
+    """
+    answer = _described(file, time_limit)
+    if "error" in answer:
+        raise DeclarationError(f"{file}: {answer['error']}")
+    if not answer["declared"]:
+        raise DeclarationError(f'{file}: declares nothing; put @implements("sigmoid", backend="jax") or the like before a function')
+    found = []
+    for entry in answer["declared"]:
+        given = entry.pop("parameters")
+        found.append(_fitted(Declared(str(Path(file).resolve()), **entry), given))
+    return found
+
+
+def _described(file: str, time_limit: float) -> dict[str, Any]:
+    """What a process of its own says of the file, in the environment of the backends that the file names."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return {"error": f"cannot be read: {error}"}
+    environment = dict(os.environ)
+    for backend in reversed(backends().values()):
+        if f'"{backend.name}"' in text or f"'{backend.name}'" in text:
+            environment |= backend.environment("cpu", False)
+    environment["PYTHONPATH"] = python_path()
+    command = [sys.executable, "-m", "suite.loading", str(Path(file).resolve())]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=time_limit)
+    except subprocess.TimeoutExpired:
+        return {"error": f"its import takes longer than {time_limit:.0f} s"}
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        return {"error": "\n".join([f"Python ends with status {done.returncode} while it is imported", *done.stderr.splitlines()[-4:]])}
+    return answer
+
+
+def _fitted(declared: Declared, given: Parameters) -> Declared:
+    """With what the function accepts and what its operation returns, once all names are known and it can be called.
+
+    Raises:
+        DeclarationError: a name is unknown or taken, or the parameters do not fit.
+    """
+    what = f"{declared.file}: {declared.attribute}"
+    if declared.operation not in operations():
+        raise DeclarationError(f"{what}: unknown operation {declared.operation!r}; known are {', '.join(operations())}")
+    if declared.backend not in backends():
+        raise DeclarationError(f"{what}: unknown backend {declared.backend!r}; known are {', '.join(backends())}")
+    if (declared.backend, declared.operation, declared.name) in implementations():
+        raise DeclarationError(f"{what}: {declared.name} is the name of an implementation in the tables; give the file another one")
+    operation = operations()[declared.operation]
+    arrays = [a.name for a in operation.arguments]
+    if given is None:
+        raise DeclarationError(f"{what}: its parameters cannot be known; put it into a function of your own")
+    positional = [name for name, kind, _ in given if kind.startswith("POSITIONAL")]
+    by_name = {name: optional for name, kind, optional in given if kind in ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")}
+    keywords = {name: optional for name, optional in by_name.items() if name not in positional[: len(arrays)]}
+    needed = [name for name, optional in keywords.items() if not optional and name not in operation.options]
+    starred = any(kind == "VAR_POSITIONAL" for _, kind, _ in given)
+    if needed or (len(positional) < len(arrays) and not starred):
+        takes = ", ".join(f"{n}=..." if optional else n for n, _, optional in given)
+        raise DeclarationError(f"{what} takes ({takes}); {operation.name} gives it by position: {', '.join(arrays)}{_beside(declared)}")
+    accepts = tuple(name for name in (*operation.optional, *operation.options) if name in keywords)
+    return replace(declared, accepts=accepts, shape=operation.shape)
+
+
+def _beside(declared: Declared) -> str:
+    operation = operations()[declared.operation]
+    some = [*operation.optional, *operation.options]
+    return f"; and, where it takes them, by keyword: {', '.join(some)}" if some else ""
+
+
+def implementation(declared: Declared) -> Implementation:
+    """What the main process knows of it; the function is called in the framework's process alone."""
+    dtypes = backends()[declared.backend].dtypes
+    return Implementation(
+        declared.operation, declared.backend, declared.name, _elsewhere, declared.accepts, tuple(dtypes), file=declared.file
+    )
+
+
+def _elsewhere(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("a declared function is called in its framework's process")
+
+
+def unchecked(found: Implementation) -> str:
+    """A line on the keywords that a function does without; empty if it takes all that its operation knows."""
+    operation = operations()[found.operation]
+    lacking = [name for name in (*operation.optional, *operation.options) if name not in found.accepts]
+    return f"{found.name}: not checked, since it does not take them: {', '.join(lacking)}" if lacking else ""
+
+
+def profile(name: str) -> Profile:
+    """The profile as it is for declared functions: nothing is left out."""
+    return replace(PROFILES[name], thin=False)
+
+
+def outputs_of(case: Case) -> list[Output]:
+    """What is swept of a declared function: what is judged, which second derivatives are not."""
+    return [output for output in swept_outputs(case) if output.order < 2]
+
+
+# Tests
+
+
+def check_implementation(
+    function: Callable[..., Any],
+    operation: str,
+    *,
+    backend: str,
+    modes: Sequence[str] | None = None,
+    dtypes: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Callable[..., None]:
+    """A pytest test of a function that claims to compute an operation, one for each check, mode and dtype.
+
+    ``test_my_loss = check_implementation(my_loss, "softplus", backend="jax")``. The function stands at the top level of a file, since
+    the framework's process imports it from there; it takes the operation's array arguments by position, as tensors of the backend,
+    and returns the results unreduced, in the dtype that it is given.
+
+    Args:
+        modes: the backend's modes to check it in; all of them if not given.
+        dtypes: the same for dtypes.
+        seed: of the generated inputs: the same from run to run unless another is given.
+
+    Raises:
+        ValueError: a name is unknown, the function cannot be imported, or its parameters do not fit.
+    """
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_globals if frame is not None and frame.f_back is not None else {}
+    declared = _fitted(_found(function, operation, backend, caller), parameters(function))
+    _running.add(declared)
+    found = implementation(declared)
+    cases = list(_chosen(found, modes, dtypes))
+    pairs: list[tuple[Question, Case]] = [(check, case) for check in checks().values() for case in cases if fitting(check, case, found)]
+    pairs += [(output, case) for case in cases for output in outputs_of(case)]
+
+    @pytest.mark.parametrize("asked", [pytest.param(pair, id=_id(*pair)) for pair in pairs])
+    def test(asked: tuple[Question, Case]) -> None:
+        """The check holds for the function, for every input tried."""
+        outcome = _running.ask(seed, *asked)
+        if outcome.absent:
+            pytest.fail(f"{asked[1].backend} is absent: {outcome.absent}", pytrace=False)
+        if outcome.failures:
+            pytest.fail("\n\n".join(outcome.failures), pytrace=False)
+
+    return test
+
+
+def _found(function: Callable[..., Any], operation: str, backend: str, caller: Mapping[str, Any]) -> Declared:
+    """Where a function is: in the module that it says it is from, or in the caller's."""
+    own = sys.modules.get(getattr(function, "__module__", None) or "")
+    for names in (vars(own) if own is not None else {}, caller):
+        try:
+            name = name_in(names, function)
+        except Nameless as error:
+            reason = str(error)
+            continue
+        if file := names.get("__file__"):
+            return Declared(str(Path(file).resolve()), name, operation, backend, path=tuple(p for p in sys.path if p))
+        reason = f"{name} is in no file that a framework's process could import"
+    raise DeclarationError(reason)
+
+
+def _chosen(found: Implementation, modes: Sequence[str] | None, dtypes: Sequence[str] | None) -> Iterator[Case]:
+    backend = backends()[found.backend]
+    chosen = []
+    for what, given, known in (("mode", modes, backend.modes), ("dtype", dtypes, backend.dtypes)):
+        names = known if given is None else (given,) if isinstance(given, str) else tuple(given)
+        if (wrong := [name for name in names if name not in known]) or not names:
+            raise DeclarationError(f"{backend.name} has no {what} {wrong[0] if wrong else ''!r}; it has {', '.join(known)}")
+        chosen.append(names)
+    yield from (case for case in cases_of(found) if case.mode in chosen[0] and case.dtype in chosen[1])
+
+
+def _id(question: Question, case: Case) -> str:
+    return f"{question.name}-{case.id}" if isinstance(question, Check) else f"sweep {question.id}"
+
+
+class _Running:
+    """The processes of all tests together, one for each backend, from the first test to the end; a session for each seed."""
+
+    def __init__(self) -> None:
+        self._declared: dict[tuple[str, str, str], Declared] = {}
+        self._sessions: dict[int, Session] = {}
+        self._announced: set[tuple[int, Case]] = set()
+        self._processes: Processes | None = None
+
+    def add(self, declared: Declared) -> None:
+        """Before the first test as a rule; processes that do not know of it are given up."""
+        key = (declared.backend, declared.operation, declared.name)
+        known = self._declared.setdefault(key, declared)
+        if known.file != declared.file:
+            raise DeclarationError(f"{declared.name} of {declared.file} is also the name of a function in {known.file}: rename one")
+        if self._processes is not None:
+            self.close()
+
+    def ask(self, seed: int, question: Question, case: Case) -> Outcome:
+        """What a check, or a sweep, says of a case."""
+        session = self._session(seed)
+        environment = session.processes.of(case).name
+        if isinstance(question, Check):
+            return judge(session, question, case, environment)
+        if (seed, case) not in self._announced:
+            self._announced.add((seed, case))
+            session.announce_sweeps(outputs_of(case))
+        return swept(session, question, environment)
+
+    def _session(self, seed: int) -> Session:
+        if self._processes is None:
+            self._processes = Processes(variables=handed_over(self._declared.values()))
+        if seed not in self._sessions:
+            mine = tuple(implementation(d) for d in self._declared.values())
+            quick = profile("quick")
+            self._sessions[seed] = Session(self._processes, quick, seed, quick.max_examples, declared=mine, command="")
+        return self._sessions[seed]
+
+    def close(self) -> None:
+        """Ends the processes."""
+        if self._processes is not None:
+            self._processes.close()
+        self._processes = None
+        self._sessions.clear()
+        self._announced.clear()
+
+
+_running = _Running()
+atexit.register(_running.close)

@@ -1,0 +1,109 @@
+"""What the command line selects: the options, read and checked; a wrong one is a usage error that says what is known."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from suite.backends import backends
+from suite.cases import PROFILES
+from suite.floats import FORMATS
+from suite.model import Case
+from suite.operations import operations
+
+DEVICES = ("cpu", "gpu")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options select; ``declared`` where there are ``--implementations``, which are few and asked for by name."""
+
+    backends: tuple[tuple[str, str], ...]
+    operations: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    declared: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether single cases are asked for, so that a profile must not leave any of them out."""
+        return bool(self.declared or self.operations or self.dtypes or any(mode for _, mode in self.backends))
+
+    def __contains__(self, case: Case) -> bool:
+        named = not self.backends or any(case.backend == b and mode in ("", case.mode) for b, mode in self.backends)
+        return named and (not self.operations or case.operation in self.operations) and (not self.dtypes or case.dtype in self.dtypes)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """The suite's options; every one may be repeated or take a list with commas."""
+    group = parser.getgroup("logitbench", "what is checked and timed (repeat an option, or separate by commas)")
+    group.addoption(
+        "--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes"
+    )
+    group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
+    group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
+    group.addoption(
+        "--implementations",
+        action="append",
+        metavar="FILE",
+        help="check the functions that a file declares with @implements, and nothing else",
+    )
+    group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
+    group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
+    group.addoption("--no-report", action="store_true", help="write no results and no report")
+    group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
+    group.addoption(
+        "--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"
+    )
+
+
+def listed(config: pytest.Config, option: str) -> list[str]:
+    """What an option has been given, its lists and repetitions in one."""
+    return [part.strip() for value in config.getoption(option) or [] for part in value.split(",")]
+
+
+def selection(config: pytest.Config) -> Selection:
+    """Which backends, operations and dtypes are asked for."""
+    pairs = []
+    for part in listed(config, "backend"):
+        name, _, mode = part.partition(":")
+        if name not in backends():
+            raise pytest.UsageError(f"--backend: unknown {name!r}; known are {', '.join(backends())}")
+        if mode and mode not in backends()[name].modes:
+            raise pytest.UsageError(f"--backend: {name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
+        pairs.append((name, mode))
+    named = (_names(config, "operation", list(operations())), _names(config, "dtype", list(FORMATS)))
+    return Selection(tuple(pairs), *named, declared=bool(config.getoption("implementations")))
+
+
+def _names(config: pytest.Config, option: str, known: list[str]) -> tuple[str, ...]:
+    given = listed(config, option)
+    for name in given:
+        if name not in known:
+            raise pytest.UsageError(f"--{option}: unknown {name!r}; known are {', '.join(known)}")
+    return tuple(given)
+
+
+def device(config: pytest.Config) -> str:
+    """The device that every backend runs on."""
+    name: str = config.getoption("device")
+    if name not in DEVICES:
+        raise pytest.UsageError(f"--device: unknown {name!r}; known are {', '.join(DEVICES)}")
+    return name
+
+
+def profile_name(config: pytest.Config) -> str:
+    """The profile by Hypothesis' option of that name; one that is not the suite's leaves the default."""
+    name = config.getoption("hypothesis_profile", None) or "quick"
+    return name if name in PROFILES else "quick"
+
+
+def seed(config: pytest.Config) -> int:
+    """The seed of the generated inputs: as given, or a new one."""
+    given = config.getoption("hypothesis_seed", None)
+    if given is None:
+        return random.SystemRandom().randrange(2**32)
+    if not str(given).isdigit():
+        raise pytest.UsageError(f"--hypothesis-seed: {given!r} is not allowed here; give a whole number, so that a run can be replayed")
+    return int(given)
