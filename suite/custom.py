@@ -190,16 +190,17 @@ def check_implementation(
 def _found(function: Callable[..., Any], operation: str, backend: str, caller: Mapping[str, Any]) -> Declared:
     """Where a function is: in the module that it says it is from, or in the caller's."""
     own = sys.modules.get(getattr(function, "__module__", None) or "")
+    reasons = []
     for names in (vars(own) if own is not None else {}, caller):
         try:
             name = name_in(names, function)
         except Nameless as error:
-            reason = str(error)
+            reasons.append(str(error))
             continue
         if file := names.get("__file__"):
             return Declared(str(Path(file).resolve()), name, operation, backend, path=tuple(p for p in sys.path if p))
-        reason = f"{name} is in no file that a framework's process could import"
-    raise DeclarationError(reason)
+        reasons.append(f"{name} is in no file that a framework's process could import")
+    raise DeclarationError(reasons[0])
 
 
 def _chosen(found: Implementation, modes: Sequence[str] | None, dtypes: Sequence[str] | None) -> Iterator[Case]:

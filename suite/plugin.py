@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,7 +226,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     processes = Processes(state.device, state.time_limit, handed_over(state.declared))
     assert settings.default is not None
     depth = custom.profile(state.profile) if state.declared else PROFILES[state.profile]
-    command = " ".join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
+    command = shlex.join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
     state.session = Session(processes, depth, state.seed, settings.default.max_examples, known, state.implementations, command)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))
