@@ -54,6 +54,24 @@ def read(file: str, time_limit: float) -> list[Declared]:
     return found
 
 
+def read_all(files: list[str], time_limit: float) -> tuple[Declared, ...]:
+    """What several files declare; two functions of one name would be one case.
+
+    Raises:
+        DeclarationError: as of :func:`read`, or there are two of a name.
+    """
+    found: dict[tuple[str, str, str], Declared] = {}
+    for declared in (d for file in dict.fromkeys(files) for d in read(file, time_limit)):
+        _add(found, declared)
+    return tuple(found.values())
+
+
+def _add(known: dict[tuple[str, str, str], Declared], declared: Declared) -> None:
+    other = known.setdefault((declared.backend, declared.operation, declared.name), declared)
+    if other.file != declared.file:
+        raise DeclarationError(f"{declared.name} of {declared.file} is also the name of a function in {other.file}: rename one")
+
+
 def _described(file: str, time_limit: float) -> dict[str, Any]:
     """What a process of its own says of the file, in the environment of the backends that the file names."""
     try:
@@ -229,10 +247,7 @@ class _Running:
 
     def add(self, declared: Declared) -> None:
         """Before the first test as a rule; processes that do not know of it are given up."""
-        key = (declared.backend, declared.operation, declared.name)
-        known = self._declared.setdefault(key, declared)
-        if known.file != declared.file:
-            raise DeclarationError(f"{declared.name} of {declared.file} is also the name of a function in {known.file}: rename one")
+        _add(self._declared, declared)
         if self._processes is not None:
             self.close()
 

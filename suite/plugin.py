@@ -139,7 +139,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _declared(config: pytest.Config) -> tuple[Declared, ...]:
     """What the files of ``--implementations`` declare."""
     try:
-        return tuple(d for file in listed(config, "implementations") for d in custom.read(file, config.getoption("time_limit")))
+        return custom.read_all(listed(config, "implementations"), config.getoption("time_limit"))
     except custom.DeclarationError as error:
         raise pytest.UsageError(f"--implementations: {error}") from error
 

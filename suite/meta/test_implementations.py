@@ -209,6 +209,23 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, source: str, wor
     assert all(word in str(raised.value) for word in (str(path), *words)), raised.value
 
 
+def test_two_functions_of_one_name_are_refused(tmp_path: Path) -> None:
+    """They would be one case; the same file twice is one file."""
+    paths = [str(written(tmp_path, DECLARED.format("'sigmoid', backend='jax'", "x"), f"{folder}/same.py")) for folder in "ab"]
+    assert len(custom.read_all([paths[0], paths[0]], 60.0)) == 1
+    with pytest.raises(custom.DeclarationError, match=r"same\.f of .*b/same\.py is also the name of a function in .*a/same\.py"):
+        custom.read_all(paths, 60.0)
+
+
+def test_a_framework_that_is_absent_fails_the_run(tmp_path: Path) -> None:
+    """Without ``--backend`` too: what declares a function for it asks for it."""
+    path = written(tmp_path, DECLARED.format("'relu', backend='jax'", "x"))
+    written(tmp_path, "raise ImportError('not for this machine')", "broken/jax.py")
+    selected = ("--hypothesis-seed=1", "--no-report", "--dtype", "float32")
+    done = suite(f"--implementations={path}", *selected, PYTHONPATH=str(tmp_path / "broken"))
+    assert (done.returncode, "absent: jax: ImportError: not for this machine" in done.stdout) == (1, True), done.stdout
+
+
 def test_a_refusal_is_a_usage_error(tmp_path: Path) -> None:
     """In one line, before anything runs."""
     done = checked(tmp_path / "missing.py")
