@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import elementary, inputs, limitations, shards
+from suite import elementary, inputs, limitations, peers, shards
 from suite.backends import backends
 from suite.batch import PLAIN, Batch, Form
 from suite.cases import Profile, all_cases, canonical, fitting, forms_of, implementations, in_turn
@@ -230,7 +230,9 @@ class Session:
             if other is None or case.dtype not in other.dtypes:
                 return None
             twin = replace(case, operation=name, implementation=other.name)
-            return None if self.missing(twin) else self.subject(twin)
+            if self.missing(twin):
+                return None
+            return peers.sound(self.subject(twin)) if self.implementation(case).file else self.subject(twin)
 
         return Subject(
             operations()[case.operation],
