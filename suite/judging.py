@@ -91,8 +91,9 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
         fields["worst"] = _readable(worst.example())
     if violations and worst is not None:
         simplest = _shrunk(session, check, case, worst)
-        message, reproduction = explain(session, check, case, simplest)
+        message, reproduction, numbers = explain(session, check, case, simplest)
         fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": _readable(simplest.example())}
+        fields["extra"] = {**extra, **numbers}
         count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
         failures.append(f"{message}\n{count}; {_replay(session, case)}\n\n{reproduction}")
     return _plain(check, case, environment, **fields)
@@ -113,10 +114,11 @@ def _known(session: Session, check: Check, case: Case, environment: str, entry: 
         message = f"limitation {entry.id} does not show on its witness any more: {remedy}"
         failures.append(f"{case.id}: {check.name}: {message}")
         return _plain(check, case, environment, status="fail", message=message, extra={"limitation": entry.id})
-    message, reproduction = explain(session, check, case, found)
+    message, reproduction, numbers = explain(session, check, case, found)
+    extra = {"limitation": entry.id, "url": entry.url, "reason": entry.reason, **numbers}
     return _plain(
         check, case, environment, status="known", metric="known failure", value=found.score, limit=1.0, worst=_readable(found.example()),
-        message=f"{entry.reason}\n{message}", reproduction=reproduction, extra={"limitation": entry.id, "url": entry.url},
+        message=f"{entry.reason}\n{message}", reproduction=reproduction, extra=extra,
     )  # fmt: skip
 
 
@@ -131,8 +133,8 @@ def _grades(judgements: list[Judgement]) -> dict[str, float]:
     return {"max ulp": max(g["max ulp"] for g in found), **weighted, **summed}
 
 
-def explain(session: Session, check: Check, case: Case, judgement: Judgement) -> tuple[str, str]:
-    """The message and the script for a judgement's worst element."""
+def explain(session: Session, check: Check, case: Case, judgement: Judgement) -> tuple[str, str, dict[str, float]]:
+    """The message and the script for a judgement's worst element, and its numbers: ``got``, ``expected``, ``limit``."""
     place = judgement.worst
     assert place is not None
     verdict = judgement.verdict
@@ -151,7 +153,7 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
         f"  exact     {expected!r} ({hexadecimal(expected)})\n"
         f"  error     {abs(got - expected):.6g}, allowed {numbers['limit']:.6g}"
     )
-    return message, _reproduction(session, check, case, judgement, numbers)
+    return message, _reproduction(session, check, case, judgement, numbers), numbers
 
 
 def _reproduction(session: Session, check: Check, case: Case, judgement: Judgement, numbers: dict[str, float]) -> str:
