@@ -41,7 +41,7 @@ class Form:
     @property
     def moves_axis(self) -> bool:
         """Whether an axis has to be named."""
-        return not self.order.endswith("n") or "m" in self.order
+        return "m" in self.order or ("n" in self.order and not self.order.endswith("n"))
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -180,6 +180,16 @@ def is_representable(fmt: Format, values: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(np.isnan(values) | (round_to(fmt, values) == values))
 
 
+def adds_exactly(a: ArrayLike, b: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a + b is a float64, for float64 numbers; no for infinities and NaN (Knuth's TwoSum)."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        total = a + b
+        back = total - a
+        lost = (a - (total - back)) + (b - back)
+    return np.asarray(lost == 0.0)
+
+
 def hexadecimal(value: float) -> str:
     """A float as a literal that gives the same bits back in Python: ``float.fromhex`` reads it."""
     return float(value).hex()

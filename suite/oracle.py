@@ -7,7 +7,7 @@ narrower format is decided, ties included (:func:`suite.floats.round_to`). No fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,16 @@ class _Rows:
         first = arrays[operation.arguments[0].name]
         self._count = len(first)
         self._width = first.shape[-1] if first.ndim > 1 else 0
+        self._odd = self._without_value(arrays[a.name] for a in names)
+
+    def _without_value(self, arrays: Iterable[NDArray[Any]]) -> NDArray[np.bool_]:
+        """Examples with an infinity or NaN that no mask leaves out: their results are NaN."""
+        found = np.zeros(self._count, dtype=bool)
+        for array in arrays:
+            if array.dtype.kind == "f":
+                odd = ~np.isfinite(array) & (self._mask if self._mask is not None and array.ndim > 1 else True)
+                found |= odd.any(axis=-1) if array.ndim > 1 else odd
+        return found
 
     def _column(self, argument: Argument, array: NDArray[Any]) -> list[Any]:
         if argument.role == "index" and self._mask is not None:
@@ -153,11 +163,16 @@ class _Rows:
         shapes = [(self._count, self._width) if is_row else (self._count,) for is_row in row_shaped]
         highs, lows = [np.full(s, fill) for s in shapes], [np.zeros(s) for s in shapes]
 
-        def flat(i: int) -> list[Any]:
+        usual = np.flatnonzero(~self._odd).tolist()
+
+        def flat(place: int) -> list[Any]:
+            i = usual[place]
             results = compute(*(column[i] for column in self._columns))
             return [ball for r in results for ball in (r if isinstance(r, list) else [r])]
 
-        for i, pairs in enumerate(_ziv(self._count, flat)):
+        for high in highs:
+            high[self._odd] = np.nan
+        for i, pairs in zip(usual, _ziv(len(usual), flat), strict=True):
             rest = iter(pairs)
             for high, low, is_row in zip(highs, lows, row_shaped, strict=True):
                 if not is_row:

@@ -9,7 +9,7 @@ import numpy as np
 from suite.batch import Batch, directions
 from suite.checks.base import Asked, Check, Subject, Verdict, share, spread_over_rows
 from suite.checks.laws import grid_alone
-from suite.floats import Floats, Format, is_representable
+from suite.floats import Floats, Format, adds_exactly, is_representable
 from suite.model import Operation
 
 LAYERS = 72
@@ -61,10 +61,10 @@ def _rises_above_chord(subject: Subject, batch: Batch) -> tuple[Floats, Floats, 
     """(share of the limits, value at the midpoint, mean of the ends, limit, midpoints); 0 where a midpoint would round."""
     operation, middle = subject.operation, _midpoints(subject.operation, batch)
     ends = _same_labels(operation, batch)
-    moving = [middle.flat()[n] for n in operation.differentiable]
-    exact = np.ones(len(moving[0]), dtype=bool)
-    for array in moving:
-        fine = is_representable(subject.rounding.fmt, array) & np.isfinite(array)
+    exact = np.ones(batch.first.shape[0] * batch.first.shape[1], dtype=bool)
+    for name in operation.differentiable:
+        here, there, array = (b.flat()[name] for b in (batch, ends, middle))
+        fine = is_representable(subject.rounding.fmt, array) & adds_exactly(0.5 * here, 0.5 * there)
         exact &= fine.reshape(len(exact), -1).all(axis=-1)
     first, last, got = subject.values(batch), subject.values(ends), subject.values(middle)
     limits = [subject.value_limit(b, v) for b, v in ((batch, first), (ends, last), (middle, got))]
@@ -115,7 +115,7 @@ def _with_direction(operation: Operation, fmt: Format, plain: Sequence[Batch]) -
 def _starts(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
     """Sixteen numbers between −2 and 2, repeated to a block."""
     block = plain[0].first.shape[1]
-    return [Batch("start of a chain", {"x": np.resize(np.arange(-8, 8) / 4.0, (1, block)).astype(np.float64)})]
+    return [Batch("start of a chain", {"x": np.resize(np.arange(-8, 8) / 4.0 + 0.125, (1, block)).astype(np.float64)})]
 
 
 def _chain(subject: Subject, batch: Batch) -> list[Verdict]:
@@ -130,13 +130,15 @@ def _chain(subject: Subject, batch: Batch) -> list[Verdict]:
         value = subject.evaluate(states[-1], "value")["value"]
         states.append(batch.replaced(batch.label, {"x": np.asarray(value)}))
     gradient, exact, relative = np.ones(batch.first.shape[1]), np.ones(batch.first.shape[1]), np.zeros(batch.first.shape[1])
+    unknown, zero = np.zeros(gradient.shape, dtype=bool), np.zeros(gradient.shape, dtype=bool)
     worst, dies = np.zeros(gradient.shape), float("nan")
     for depth, state in enumerate(reversed(states), 1):
         slope, limit = _slopes(subject, state)
         gradient = subject.evaluate(state.replaced(state.label, {"cotangent": gradient[None]}), "gradient")["d x"][0]
-        exact = exact * slope
-        relative = relative + np.where(slope > 0, limit / np.maximum(slope, fmt.eta), 0.0) + 2.0 * subject.rounding.u
-        judged = (np.abs(exact) >= 8.0 * fmt.tiny) | (exact == 0.0)
+        unknown, zero = unknown | np.isnan(slope), zero | (slope == 0.0)
+        exact = exact * np.nan_to_num(slope)
+        relative = relative + np.where(slope > 0, limit / np.maximum(np.nan_to_num(slope), fmt.eta), 0.0) + 2.0 * subject.rounding.u
+        judged = zero | (~unknown & (np.abs(exact) >= 8.0 * fmt.tiny))
         error = share(np.abs(gradient - exact), np.expm1(relative) * exact + np.where(exact == 0.0, 0.0, subject.rounding.underflow))
         error = np.where(np.abs(gradient) > high**depth * np.exp(relative), np.inf, error)
         worst = np.where(judged, np.maximum(worst, error), worst)
@@ -148,11 +150,11 @@ def _chain(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _slopes(subject: Subject, state: Batch) -> tuple[Floats, Floats]:
-    """Exact derivatives and their limits at a layer's inputs, of which there are few different ones; at a kink the left one."""
+    """Exact derivatives and their limits at a layer's inputs, of which there are few different ones; NaN at a kink."""
     x, back = np.unique(state.first[0], return_inverse=True)
     few = Batch("inputs of a layer", {"x": x[None]})
     slope, limit = subject.exact_gradients(few)["x"].high, subject.gradient_limits(few)["x"]
-    return np.nan_to_num(slope)[back], np.nan_to_num(limit)[back]
+    return slope[back], np.nan_to_num(limit)[back]
 
 
 CHECKS = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from suite.batch import Batch
 from suite.checks.base import Asked, Check, Subject, Verdict, share, spread_over_rows
-from suite.floats import Floats, Format, is_representable
+from suite.floats import Floats, Format, adds_exactly, is_representable
 from suite.model import Operation
 from suite.operations import operations
 
@@ -127,7 +127,8 @@ def _judge(identity: Identity, subject: Subject, batch: Batch) -> list[Verdict]:
     finite = (np.abs(predicted) <= subject.rounding.fmt.max) & np.isfinite(limit) & np.isfinite(_like(reach, got))
     judged = _representable(subject, right.arrays, got) & finite
     if identity.where is not None:
-        judged &= identity.where(inputs)
+        chosen = identity.where(inputs)
+        judged &= chosen if chosen.ndim == judged.ndim else chosen[:, None]
     output = f"d {identity.left_slope}" if identity.left_slope else "value"
     return [Verdict(output, share(np.abs(got - predicted), limit), judged, got, predicted, limit)]
 
@@ -236,7 +237,7 @@ def _two_heads(fmt: Format, batch: Batch) -> Batch:
     x = batch.arrays["x"]
     c = np.where(np.abs(x) < 1.0, 0.25, np.exp2(np.floor(np.log2(np.maximum(np.abs(x), 1.0)))))
     moved = x + c
-    exact = is_representable(fmt, moved) & (moved - c == x) & np.isfinite(moved)
+    exact = is_representable(fmt, moved) & adds_exactly(x, c) & np.isfinite(moved)
     return Batch("two heads", {"x": np.stack([np.where(exact, moved, x), np.where(exact, c, 0.0)], axis=-1)})
 
 

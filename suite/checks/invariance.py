@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from suite.batch import Batch
 from suite.checks.base import Asked, Check, Subject, Verdict, share, unit_score
-from suite.floats import Floats, Format, from_ordinal, is_representable, to_ordinal
+from suite.floats import Floats, Format, adds_exactly, from_ordinal, is_representable, to_ordinal
 from suite.model import Operation
 
 Mask = NDArray[np.bool_]
@@ -55,7 +55,7 @@ def _shifted(operation: Operation, fmt: Format, batch: Batch) -> tuple[Batch, Ma
     size = np.max(np.abs(np.where(np.isfinite(x), x, 0.0)), axis=-1, keepdims=True)
     step = np.exp2(np.clip(np.ceil(np.log2(np.maximum(size, 1.0))), -8, fmt.emax - 3)) * np.where(size > 0, 1.0, 4.0)
     moved = x + step
-    exact = np.asarray((is_representable(fmt, moved) & (moved - step == x) & np.isfinite(moved)).all(axis=-1))
+    exact = np.asarray((is_representable(fmt, moved) & adds_exactly(x, step) & np.isfinite(moved)).all(axis=-1))
     return batch.replaced("shifted", {_first(operation): np.where(exact[..., None], moved, x)}), exact.ravel()
 
 
@@ -114,7 +114,9 @@ def _one_step_up(operation: Operation, fmt: Format, batch: Batch) -> tuple[Batch
     raised = from_ordinal(fmt, to_ordinal(fmt, np.where(np.isnan(x), 0.0, x)) + 1)
     if x.ndim == 3:
         here = np.arange(x.shape[-1]) == _labelled(operation, batch)[..., None]
-        return batch.replaced("a step up", {_first(operation): np.where(here & inside, raised, x)}), inside.all(axis=-1).ravel()
+        return batch.replaced("a step up", {_first(operation): np.where(here & inside, raised, x)}), (
+            inside.all(axis=-1) & _hard(batch)
+        ).ravel()
     return batch.replaced("a step up", {_first(operation): np.where(inside, raised, x)}), inside.ravel()
 
 
@@ -130,13 +132,21 @@ def _swapped(operation: Operation, fmt: Format, batch: Batch) -> tuple[Batch, Ma
     return batch.replaced("swapped", {"a": batch.arrays["b"], "b": batch.arrays["a"]}), np.ones(batch.first.size, dtype=bool)
 
 
+def _hard(batch: Batch) -> Mask:
+    """Examples whose labels, if they come in rows, are 0 and 1 alone: of soft ones no class is the one to raise."""
+    labels = batch.arrays.get("labels")
+    if labels is None or labels.ndim < 3:
+        return np.ones(batch.first.shape[:2], dtype=bool)
+    return np.asarray(((labels == 0.0) | (labels == 1.0)).all(axis=-1))
+
+
 def _rises(operation: Operation) -> int:
     """1 or −1 for an elementwise function that rises or falls everywhere, and for a loss in the labelled logit; else 0."""
     if operation.name in ("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"):
         return -1
     if operation.name == "logsumexp":
         return 1
-    if len(operation.arguments) > 1 or not operation.slices:
+    if _has_rows(operation) or len(operation.arguments) > 1 or not operation.slices:
         return 0
     left, right = operation.slices[0].curves[0].trend
     return left if left == right else 0

@@ -152,7 +152,8 @@ def _tensor(array: NDArray[Any], dtype: str, name: str, batch: Batch) -> NDArray
         return array.astype(batch.form.labels)
     tensor = exact_cast(array, dtype) if array.dtype.kind == "f" else array
     if batch.form.view == "strided" and name not in ("cotangent", "direction"):
-        return tensor.repeat(2, axis=-1)[..., ::2]
+        gaps: NDArray[Any] = tensor.repeat(2, axis=-1)
+        return gaps[..., ::2]
     if batch.form.view == "scaled":
         return tensor * np.asarray(3.3, tensor.dtype)
     return np.asfortranarray(tensor) if batch.form.view == "transposed" else tensor
@@ -183,7 +184,13 @@ def perfect(name: str, dtype: str, flushes: bool = False) -> Subject:
         results = {"value": sound.values(rounded(oracle.value(operation, sound.arrays, options), given))}
         if question == "gradient":
             slopes = oracle.gradient(operation, sound.arrays, options)
-            results |= {f"d {n}": _weighted(operation, given, fmt, sound.slopes(rounded(g, given))) for n, g in slopes.items()}
+            found = {
+                n: np.where(np.isnan(g.high) & np.isfinite(sound.arrays[n]), 0.0, rounded(g, given).reshape(g.high.shape))
+                for n, g in slopes.items()
+            }
+            results |= {
+                f"d {n}": _weighted(operation, given, fmt, sound.slopes(g.reshape(given.arrays[n].shape))) for n, g in found.items()
+            }
         first = operation.differentiable[:1]
         if question == "curvature":
             results[f"h {first[0]}"] = rounded(oracle.curvature(operation, sound.arrays, options), given)
@@ -227,11 +234,11 @@ class _Sound:
         if operation.arguments[0].rows and "where" in operation.optional:
             valid = arrays[first] != -np.inf if mask is None or not batch.form.extra else mask
             arrays["where"] = valid & (mask if mask is not None else True)
-            self.empty = ~arrays["where"].any(axis=-1)
+            self.empty = np.asarray(~arrays["where"].any(axis=-1))
             arrays["where"] = arrays["where"] | self.empty[:, None]
         kept = arrays.get("where", arrays.get("mask"))
         if "mask" in arrays:
-            self.empty = ~arrays["mask"].any(axis=-1)
+            self.empty = np.asarray(~arrays["mask"].any(axis=-1))
             arrays["mask"] = arrays["mask"] | self.empty[:, None]
         if kept is not None:
             arrays[first] = np.where(kept & ~self.empty[:, None], arrays[first], 0.0)
@@ -241,11 +248,15 @@ class _Sound:
         if array.dtype.kind == "i":
             classes = self._batch.first.shape[-1]
             self.undefined |= (array < 0) | (array >= classes)
-            return np.clip(array, 0, classes - 1)
+            return np.asarray(np.clip(array, 0, classes - 1))
         if array.dtype.kind != "f":
             return array
         odd = np.isnan(array) if self._operation.special else ~np.isfinite(array)
-        self.undefined |= odd.reshape(len(array), -1).any(axis=-1)
+        if self._batch.label == "special values":
+            odd = np.ones(array.shape, dtype=bool)
+        elif name == "probabilities":
+            odd |= (array == 0.0) | (array == 1.0)
+        self.undefined |= np.asarray(odd.any(axis=tuple(range(1, odd.ndim))))
         return np.where(odd, 0.5, array)
 
     def values(self, value: Floats) -> Floats:
