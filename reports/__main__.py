@@ -1,4 +1,4 @@
-"""The reports' command line: ``python -m reports build FILES… --output DIR`` and ``python -m reports summary FILES…``."""
+"""The reports' command line: ``python -m reports build``, ``summary`` and ``snippets``, each of result files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports import snippets
 from reports.html import build
+from reports.merge import read
 from reports.read import ResultsError
 from reports.summary import summary
+from reports.view import View
 
 FOLDER = Path(__file__).parent
 
@@ -19,10 +22,15 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m reports", description="Turns result files of the suite into reports.", allow_abbrev=False
     )
-    commands = made.add_subparsers(dest="command", required=True, metavar="{build,summary}")
+    commands = made.add_subparsers(dest="command", required=True, metavar="{build,summary,snippets}")
     html = commands.add_parser("build", help="write an HTML report", description="Writes an HTML report that opens from disk.")
     short = commands.add_parser("summary", help="print a Markdown summary", description="Prints a Markdown summary, for a CI job's page.")
-    for command in (html, short):
+    code = commands.add_parser(
+        "snippets",
+        help="list, write or run the findings' code",
+        description="Lists the code that shows each finding with the framework alone; writes it to files; or runs it.",
+    )
+    for command in (html, short, code):
         command.add_argument(
             "files",
             nargs="+",
@@ -31,29 +39,52 @@ def parser() -> argparse.ArgumentParser:
             help="result files (JSON lines), or directories that hold *.jsonl files",
         )
     html.add_argument("--output", type=Path, default=FOLDER / "html", metavar="DIR", help="where to write (default: %(default)s)")
+    code.add_argument("--output", type=Path, metavar="DIR", help="write each snippet into a file there")
+    code.add_argument("--run", action="store_true", help="run each in a plain interpreter; exits 1 unless every one fails as it must")
+    code.add_argument("--backend", type=lambda names: names.split(","), default=[], metavar="NAMES", help="those of these backends")
+    code.add_argument("--limit", type=int, metavar="N", help="no more than so many of each backend")
+    code.add_argument("--jobs", type=int, default=2, metavar="N", help="how many to run at a time (default: %(default)s)")
+    code.add_argument("--timeout", type=float, default=300.0, metavar="SECONDS", help="longest time for one (default: %(default)g)")
     return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; 0 when it is done, 2 when its input cannot be read or its output not be written."""
+    """Runs a command; 0 when it is done, 1 when a snippet does not reproduce, 2 when its input or its output cannot be used."""
     options = parser().parse_args(arguments)
+    sys.stdout.reconfigure(encoding="utf-8") if hasattr(sys.stdout, "reconfigure") else None
     try:
+        if options.command == "snippets":
+            return _snippets(options)
         if options.command == "build":
             print(build(options.files, options.output))
         else:
-            sys.stdout.reconfigure(encoding="utf-8") if hasattr(sys.stdout, "reconfigure") else None
             print(summary(options.files), end="")
     except ResultsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        where = error.filename or getattr(options, "output", "standard output")
+        where = error.filename or getattr(options, "output", None) or "standard output"
         print(
             f"error: {where}: cannot be written: {error.strerror or error}; --output takes a directory to write to",
             file=sys.stderr,
         )
         return 2
     return 0
+
+
+def _snippets(options: argparse.Namespace) -> int:
+    view = View(read(options.files))
+    chosen = snippets.snippets(view, options.backend, options.limit)
+    if unknown := set(options.backend) - {case.case.backend for case in view.cases}:
+        raise ResultsError(f"--backend: these results have no {', '.join(sorted(unknown))}")
+    if options.output:
+        print(f"{options.output}: {len(snippets.write(chosen, options.output))} snippets")
+    if not options.run:
+        print(*(snippet.name for snippet in chosen), sep="\n") if not options.output else None
+        return 0
+    done = snippets.run(chosen, options.jobs, options.timeout, lambda line: print(line, flush=True))
+    print(*snippets.summary(done), sep="\n")
+    return 0 if all(outcome.outcome == snippets.REPRODUCES for outcome in done) else 1
 
 
 if __name__ == "__main__":

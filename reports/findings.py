@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from reports import text
+from reports.merge import Environment
 from reports.page import numbered
-from reports.view import SEVERITY, CaseView, group_by, paginate, record_weight, worst_status
+from reports.view import SEVERITY, CaseView, dtype_order, group_by, paginate, record_weight, worst_status
 from suite.model import Record
 
 PATH = "findings.html"
@@ -51,6 +54,51 @@ class Finding:
     def limitation(self) -> str:
         """The recorded limitation's name, for a known failure."""
         return str(self.worst.extra.get("limitation", ""))
+
+    @property
+    def reason(self) -> str:
+        """Why it is known to fail; empty where the results do not say so."""
+        return str(self.worst.extra.get("reason", ""))
+
+    @property
+    def numbers(self) -> tuple[tuple[str, str], ...]:
+        """What was computed and what it should have been, each with the bits; empty where the results do not say so."""
+        names = (("got", "Computed"), ("expected", "Should be"), ("limit", "Allowed error"))
+        return tuple((label, _number(self.worst.extra[name], name)) for name, label in names if name in self.worst.extra)
+
+    @cached_property
+    def implementations(self) -> tuple[str, ...]:
+        """The functions that show it."""
+        return tuple(dict.fromkeys(view.case.implementation for view, _ in self.shown))
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that show it."""
+        return tuple(dict.fromkeys(view.case.mode for view, _ in self.shown))
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes that show it."""
+        return tuple(sorted({view.case.dtype for view, _ in self.shown}, key=dtype_order))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The checks that fail."""
+        return tuple(dict.fromkeys(record.check for _, record in self.shown))
+
+    def frameworks(self, environments: Mapping[str, Environment]) -> tuple[str, ...]:
+        """The backends that show it, each with the versions of what its name and its functions' names begin with."""
+        found: dict[str, dict[str, str]] = {}
+        for view, _ in self.shown:
+            case, versions = view.case, found.setdefault(view.column, {})
+            facts = environments[view.environment].facts if view.environment in environments else {}
+            for name in (*case.backend.split("-"), re.split(r"\W", case.implementation)[0]):
+                if name in facts:
+                    versions[name] = facts[name]
+        return tuple(
+            f"{column}: {', '.join(f'{n} {v}' for n, v in versions.items()) or 'version not recorded'}"
+            for column, versions in found.items()
+        )
 
     @property
     def url(self) -> str:
@@ -96,6 +144,15 @@ def hrefs(cases: Sequence[CaseView]) -> dict[str, str]:
     return {finding.name: f"{path}#{finding.anchor}" for path, part in pages for finding in part}
 
 
+def _number(value: Any, name: str) -> str:
+    """A number, and its bits unless it is a limit; infinities and NaN come as strings."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    return f"{found:.6g}" if name == "limit" or not math.isfinite(found) else f"{found!r} ({found.hex()})"
+
+
 def _name(view: CaseView, record: Record) -> str:
     case = view.case
     return f"{case.operation}/{view.column}/{case.implementation}/{record.check}"
@@ -106,5 +163,9 @@ def _title(view: CaseView, record: Record) -> str:
 
 
 def _known_title(group: list[tuple[CaseView, Record]]) -> str:
-    limitation = group[0][1].extra.get("limitation")
-    return str(limitation) if limitation else _title(*group[0])
+    """Operation, functions, backends and checks, in words."""
+    first, shown = group[0][0].case, Finding("", "", tuple(group))
+    functions = shown.implementations if len(shown.implementations) <= 2 else (f"{len(shown.implementations)} functions",)
+    backends = dict.fromkeys(view.case.backend for view, _ in group)
+    checks = " and ".join(check.replace("_", " ") for check in shown.checks[:2]) + (" and more" if len(shown.checks) > 2 else "")
+    return f"{first.operation.replace('_', ' ')}: {', '.join(functions)} on {', '.join(backends)}: {checks} fails"

@@ -34,8 +34,13 @@ def _lines(view: View) -> Iterator[str]:
             yield from _finding(found)
         if len(red) > MOST:
             yield from (f"… and {text.plural(len(red) - MOST, 'failure')} more.", "")
-    yield from _list("Known failures", [f"{_escape(f.title)}: {text.plural(len(f.shown), 'case')}" for f in known(view.cases)])
+    yield from _list("Known failures", [_known(f) for f in known(view.cases)])
     yield from _list("Environments", [_escape(_facts(e.label, e.facts.items())) for e in view.results.environments])
+
+
+def _known(found: Finding) -> str:
+    limitation = f" ({found.limitation})" if found.limitation else ""
+    return f"{_escape(found.title + limitation)}: {text.plural(len(found.shown), 'case')}"
 
 
 def _named(absent: Absent) -> str:

@@ -13,11 +13,12 @@ from hypothesis.errors import HypothesisException
 from suite import inputs, verdicts
 from suite.batch import Arrays, Batch
 from suite.checks import Check
+from suite.checks.base import Question
 from suite.floats import FORMATS, hexadecimal
 from suite.model import Case, Limitation, Record
 from suite.operations import operations
-from suite.processes import Absent, WorkerError
-from suite.reproduction import Failure, script
+from suite.processes import Absent, FrameworkError, WorkerError
+from suite.reproduction import READINGS, Failure, script
 from suite.session import Judgement, Session
 from suite.shards import Output
 
@@ -90,8 +91,9 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
         fields["worst"] = _readable(worst.example())
     if violations and worst is not None:
         simplest = _shrunk(session, check, case, worst)
-        message, reproduction = explain(session, check, case, simplest)
+        message, reproduction, numbers = explain(session, check, case, simplest)
         fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": _readable(simplest.example())}
+        fields["extra"] = {**extra, **numbers}
         count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
         failures.append(f"{message}\n{count}; {_replay(session, case)}\n\n{reproduction}")
     return _plain(check, case, environment, **fields)
@@ -112,10 +114,11 @@ def _known(session: Session, check: Check, case: Case, environment: str, entry: 
         message = f"limitation {entry.id} does not show on its witness any more: {remedy}"
         failures.append(f"{case.id}: {check.name}: {message}")
         return _plain(check, case, environment, status="fail", message=message, extra={"limitation": entry.id})
-    message, reproduction = explain(session, check, case, found)
+    message, reproduction, numbers = explain(session, check, case, found)
+    extra = {"limitation": entry.id, "url": entry.url, "reason": entry.reason, **numbers}
     return _plain(
         check, case, environment, status="known", metric="known failure", value=found.score, limit=1.0, worst=_readable(found.example()),
-        message=f"{entry.reason}\n{message}", reproduction=reproduction, extra={"limitation": entry.id, "url": entry.url},
+        message=f"{entry.reason}\n{message}", reproduction=reproduction, extra=extra,
     )  # fmt: skip
 
 
@@ -130,8 +133,8 @@ def _grades(judgements: list[Judgement]) -> dict[str, float]:
     return {"max ulp": max(g["max ulp"] for g in found), **weighted, **summed}
 
 
-def explain(session: Session, check: Check, case: Case, judgement: Judgement) -> tuple[str, str]:
-    """The message and the script for a judgement's worst element."""
+def explain(session: Session, check: Check, case: Case, judgement: Judgement) -> tuple[str, str, dict[str, float]]:
+    """The message and the script for a judgement's worst element, and its numbers: ``got``, ``expected``, ``limit``."""
     place = judgement.worst
     assert place is not None
     verdict = judgement.verdict
@@ -150,24 +153,62 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
         f"  exact     {expected!r} ({hexadecimal(expected)})\n"
         f"  error     {abs(got - expected):.6g}, allowed {numbers['limit']:.6g}"
     )
-    operation = operations()[case.operation]
-    implementation = session.implementation(case)
-    arrays, row = _block(session, case, judgement)
-    failure = Failure(verdict.output, arrays, (row, *place[1:]), form=judgement.batch.form, **numbers)
-    return message, script(operation, implementation, case, failure)
+    return message, _reproduction(session, check, case, judgement, numbers), numbers
 
 
-def _block(session: Session, case: Case, judgement: Judgement) -> tuple[dict[str, Any], int]:
-    """The arrays of a block that shows the failure, and the failing row: the one example throughout if that does, else as it was."""
-    batch, verdict, place = judgement.inputs, judgement.verdict, judgement.worst
+def _reproduction(session: Session, check: Check, case: Case, judgement: Judgement, numbers: dict[str, float]) -> str:
+    """The script for a judgement's worst element; empty where no single call of the implementation shows it."""
+    operation, verdict = operations()[case.operation], judgement.verdict
+    letter = verdict.output.partition(" ")[0]
+    question = _BY_LETTER.get(letter, "mapped" if check.asks == "mapped" else "value")
+    asked = judgement.inputs
+    if not judgement.batch.first.size or (found := _block(session, case, judgement, question)) is None:
+        return ""
+    arrays, place, reading = found
+    score = float(verdict.score[judgement.worst])
+    if check.kind == "bound" and 1.0 < score < np.inf and numbers["limit"] > 0:
+        # What is compared has more digits than a script shows: its limit is the same share of the error that it sees.
+        numbers = {**numbers, "limit": min(numbers["limit"], abs(numbers["got"] - numbers["expected"]) / score)}
+    failure = Failure(verdict.output, arrays, place, form=asked.form, question=question, reading=reading, **numbers)
+    return script(operation, session.implementation(case), case, failure) if failure.decisive else ""
+
+
+_BY_LETTER: dict[str, Question] = {"d": "gradient", "h": "curvature", "t": "tangent"}
+_Found = tuple[dict[str, Any], tuple[int, ...], str]
+
+
+def _block(session: Session, case: Case, judgement: Judgement, question: Question) -> _Found | None:
+    """The arrays of a block that shows the failure, where in the answer, and how a number is made of it.
+
+    The one example throughout if that does, else the block as it was; None if neither gives the number that was judged.
+    """
+    batch, place = judgement.inputs, judgement.worst
     assert place is not None
-    size = next(iter(batch.arrays.values())).shape[1]
+    size = batch.first.shape[1]
     block, row = divmod(place[0], size)
     alone = {n: np.repeat(a[block : block + 1, row : row + 1], size, axis=1) for n, a in batch.arrays.items()}
-    results = session.evaluate(case, Batch("alone", alone, batch.form), "value" if verdict.output == "value" else "gradient")
-    if np.array_equal(results[verdict.output][0][(0, *place[1:])], verdict.got[place], equal_nan=True):
-        return {n: a[0] for n, a in alone.items()}, 0
-    return {n: a[block] for n, a in batch.arrays.items()}, row
+    as_it_was = {n: a[block : block + 1] for n, a in batch.arrays.items()}
+    for label, arrays, at in (("alone", alone, 0), ("one block", as_it_was, row)):
+        try:
+            answer = session.evaluate(case, Batch(label, arrays, batch.form), question)[judgement.verdict.output][0]
+        except FrameworkError:
+            continue
+        for reading in READINGS:
+            number = _read(answer[at], {n: a[0, at] for n, a in arrays.items()}, place[1:], reading)
+            if number is not None and np.array_equal(number, judgement.verdict.got[place], equal_nan=True):
+                return {n: a[0] for n, a in arrays.items()}, (at, *place[1:]), reading
+    return None
+
+
+def _read(example: Any, arrays: dict[str, Any], place: tuple[int, ...], reading: str) -> float | None:
+    """A number of an example's answer, as :data:`suite.reproduction.READINGS` has it; None where that makes no sense."""
+    entries = np.asarray(example)
+    if reading == "entry":
+        return float(entries[place]) if len(place) == entries.ndim else None
+    weights = {"sum": 1.0, "along": arrays.get("direction"), "cotangent's entry": arrays.get("cotangent")}[reading]
+    if weights is None or not entries.ndim or (reading != "sum" and np.shape(weights) != entries.shape):
+        return None
+    return float((entries * weights).sum())
 
 
 def _short(value: Any) -> str:

@@ -30,7 +30,8 @@ class Failure:
     """One wrong element of an output.
 
     ``arrays`` is the block of inputs by argument name, ``place`` the element's index in the output, ``got`` what came there,
-    ``expected`` what should have, ``limit`` how far it may be off.
+    ``expected`` what should have, ``limit`` how far it may be off. ``question`` is what was asked, ``reading`` how a number was made of
+    the answer: see :data:`READINGS`.
     """
 
     output: str
@@ -40,6 +41,19 @@ class Failure:
     expected: float
     limit: float
     form: Form = PLAIN
+    question: str = "value"
+    reading: str = "entry"
+
+    @property
+    def decisive(self) -> bool:
+        """Whether the script's assertion fails on what was got."""
+        signs = self.expected == 0 and np.signbit(self.got) != np.signbit(self.expected)
+        near = self.got == self.expected or abs(self.got - self.expected) <= self.limit
+        return bool(signs if self.got == self.expected else not near and not (np.isnan(self.got) and np.isnan(self.expected)))
+
+
+READINGS = ("entry", "sum", "along", "cotangent's entry")
+"""A number of an answer: the entry at a place; of a row, the sum, the sum weighted by ``direction``, the entry where ``cotangent`` is 1."""
 
 
 @cache
@@ -89,6 +103,11 @@ def _imports(function: Function, seen: set[str]) -> list[str]:
         elif inspect.isfunction(thing):
             lines += _imports(thing, seen)
             lines.append(textwrap.dedent(inspect.getsource(thing)))
+        elif hasattr(thing, "cache_info"):
+            lines += ["from functools import cache", *_imports(thing.__wrapped__, seen)]
+            lines.append(textwrap.dedent(inspect.getsource(thing.__wrapped__)))
+        elif isinstance(thing, (bool, int, float, str, tuple)):
+            lines.append(f"{name} = {thing!r}")
     return lines
 
 
@@ -107,29 +126,63 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
     style = backends()[case.backend].script
     adapter, needed = _declared_source(implementation) if implementation.file else adapter_source(implementation.function)
     names = [a.name for a in operation.arguments]
-    extra = [n for n in ("where", "b") if n in failure.arrays and n not in names]
     lines = ["from __future__ import annotations", *_environment(case)]
     lines += list(dict.fromkeys(["import ml_dtypes" if case.dtype == "bfloat16" else "", "import numpy as np", style.header, *needed]))
     dtype = "ml_dtypes.bfloat16" if case.dtype == "bfloat16" else f'"{case.dtype}"'
     lines += ["", "h = float.fromhex"]
-    tensors = [*names, *extra, *(["cotangent"] if failure.output != "value" else [])]
+    tensors = [*names, *failure.form.extra, *_BEHIND[failure.question]]
     for name in tensors:
         block = failure.arrays[name] if name in failure.arrays else np.ones(_output_shape(operation, failure))
-        literal = _block_literal(block, dtype if block.dtype.kind == "f" else "")
+        own = f'"{failure.form.labels}"' if name == "labels" and failure.form.labels else ""
+        literal = _block_literal(block, own or (dtype if block.dtype.kind == "f" else ""))
         lines.append(f"{name} = {style.tensor.format(literal + _arranged(failure.form, block))}")
     lines += ["", _definition(adapter, operation, implementation, failure.form, style)]
-    if failure.output == "value":
-        lines.append(f"result = {style.modes[case.mode].format('function')}({', '.join(tensors)})")
-    else:
-        lines.append(style.pullback.format(index=names.index(failure.output.removeprefix("d "))))
-        lines.append(f"result = {style.modes[case.mode].format('pullback')}({', '.join(tensors)})")
-    place = "".join(f"[{i}]" for i in _place(operation, failure))
-    lines += [
-        f"got, exact, limit = float({style.array.format('result')}{place}), {_number(failure.expected)}, {_number(failure.limit)}",
-        "print(f'got {got!r}, exact {exact!r}, allowed error {limit!r}')",
-        "assert got == exact or abs(got - exact) <= limit or (got != got and exact != exact), 'not within the bound'",
-    ]
+    asked, defined = _asked(failure, style, names)
+    lines += [*defined, f"result = {style.modes[case.mode].format(asked)}({', '.join(tensors)})"]
+    lines += _assertion(failure, _read(operation, failure, style))
     return "\n".join(lines)
+
+
+_BEHIND = {"value": (), "mapped": (), "gradient": ("cotangent",), "curvature": ("cotangent", "direction"), "tangent": ("direction",)}
+"""What a question takes behind the arguments."""
+
+
+def _asked(failure: Failure, style: ScriptStyle, names: list[str]) -> tuple[str, list[str]]:
+    """The function that answers the question, and the lines that define it."""
+    if failure.question == "value":
+        return "function", []
+    if failure.question == "mapped":
+        return "mapped", [f"mapped = {style.mapped.format('function')}"]
+    index = names.index(failure.output.split()[-1])
+    if failure.question == "tangent":
+        return "pushforward", [style.pushforward.format(index=index)]
+    pullback = style.pullback.format(index=index)
+    if failure.question == "gradient":
+        return "pullback", [pullback]
+    # The gradient's own gradient: the same lines once more, about the first one's function.
+    return "curvature", [pullback, pullback.replace("def pullback", "def curvature").replace(" function(", " pullback(")]
+
+
+def _read(operation: Operation, failure: Failure, style: ScriptStyle) -> str:
+    """The number in question, of the result."""
+    result = style.array.format("result")
+    if failure.reading == "entry":
+        return f"float({result}{''.join(f'[{i}]' for i in _place(operation, failure))})"
+    row = failure.place[0]
+    weights = {"along": "direction", "cotangent's entry": "cotangent"}.get(failure.reading)
+    factor = f" * {style.array.format(weights)}[{row}].astype(float)" if weights else ""
+    return f"float(({result}[{row}].astype(float){factor}).sum())"
+
+
+def _assertion(failure: Failure, number: str) -> list[str]:
+    lines = [
+        f"got, expected, limit = {number}, {_number(failure.expected)}, {_number(failure.limit)}",
+        "print(f'got {got!r}, expected {expected!r}, allowed error {limit!r}')",
+    ]
+    if failure.got == failure.expected:
+        return [*lines, "assert str(got) == str(expected), 'a zero of the wrong sign'"]
+    condition = "got == expected or abs(got - expected) <= limit or (got != got and expected != expected)"
+    return [*lines, f"assert {condition}, 'not within the bound'"]
 
 
 def _environment(case: Case) -> list[str]:
@@ -144,13 +197,13 @@ def _definition(adapter: str, operation: Operation, implementation: Implementati
     options: dict[str, Any] = {k: v for k, v in operation.options.items() if k in implementation.accepts} | dict(form.options)
     options |= {"axis": form.axis} if form.moves_axis else {}
     keywords = [f"{n}={v!r}" for n, v in options.items()] + [f"{n}={n}" for n in form.extra]
-    view = {"": "{0}", "strided": "{0}[..., ::2]", "transposed": style.transpose}[form.view]
+    view = {"": "{0}", "strided": "{0}[..., ::2]", "transposed": style.transpose, "scaled": "({0} * 3.3)"}[form.view]
     return f"def function({', '.join([*names, *form.extra])}):\n    return {adapter}({', '.join([*map(view.format, names), *keywords])})\n"
 
 
 def _arranged(form: Form, block: NDArray[Any]) -> str:
     """What brings an array of examples into the form's layout."""
-    if form.view:
+    if form.view in ("strided", "transposed"):
         return ".repeat(2, axis=-1)" if form.view == "strided" else ".T"
     split, permutation = form.split(block.shape), form.permutation(block.ndim)
     if list(permutation) == list(range(len(split))):
@@ -160,7 +213,8 @@ def _arranged(form: Form, block: NDArray[Any]) -> str:
 
 def _place(operation: Operation, failure: Failure) -> tuple[int, ...]:
     """Where an element is in the form's layout."""
-    shape = _output_shape(operation, failure) if failure.output == "value" else failure.arrays[failure.output.split()[-1]].shape
+    of_argument = failure.question in ("gradient", "curvature")
+    shape = failure.arrays[failure.output.split()[-1]].shape if of_argument else _output_shape(operation, failure)
     number = np.ravel_multi_index(failure.place, shape)
     places = failure.form.arrange(np.arange(np.prod(shape)).reshape(1, *shape))[0]
     return tuple(int(i) for i in np.argwhere(places == number)[0])

@@ -15,7 +15,15 @@ def pages(view: View) -> Iterator[Page]:
     red = [finding for part in split for finding in part if finding.status != "known"]
     total = sum(len(part) for part in split)
     paths = numbered(PATH, len(split))
-    context = {"paths": paths, "red": red, "total": total}
+    known = [finding for part in split for finding in part if finding.status == "known"]
+    context = {
+        "paths": paths,
+        "red": red,
+        "total": total,
+        "known": known,
+        "frameworks": len({view.case.backend.partition("-")[0] for finding in known for view, _ in finding.shown}),
+        "without": sum(not finding.worst.reproduction for finding in known),
+    }
     for number, (path, part) in enumerate(zip(paths, split, strict=True), 1):
         yield Page(path, "findings.j2", "Findings", {**context, "number": number, "part": part})
 

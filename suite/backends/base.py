@@ -33,6 +33,7 @@ class ScriptStyle:
 
     ``tensor`` makes a tensor of a NumPy array, ``array`` the way back, ``modes`` runs a function as each mode does, ``pullback``
     defines a function of that name, of the tensors and a cotangent, that gives the gradient with respect to argument ``{index}``.
+    ``pushforward`` does so of the tensors and a direction, for the derivative along it; ``mapped`` maps a function over examples.
     """
 
     header: str
@@ -41,6 +42,8 @@ class ScriptStyle:
     modes: Mapping[str, str]
     pullback: str = ""
     transpose: str = "{0}.T"
+    pushforward: str = ""
+    mapped: str = ""
 
 
 class Backend(Protocol):

@@ -39,6 +39,10 @@ class JaxBackend:
     partial = lambda t: function(*tensors[:{index}], t, *tensors[{index} + 1 : -1])
     value, pull = jax.vjp(partial, tensors[{index}])
     return pull(tensors[-1].astype(value.dtype))[0]""",
+        pushforward="""def pushforward(*tensors):
+    partial = lambda t: function(*tensors[:{index}], t, *tensors[{index} + 1 : -1])
+    return jax.jvp(partial, (tensors[{index}],), (tensors[-1],))[1]""",
+        mapped="jax.vmap({0})",
     )
 
     def environment(self, device: str, x64: bool) -> dict[str, str]:

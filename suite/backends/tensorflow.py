@@ -41,6 +41,11 @@ class TensorFlowBackend:
         value = function(*tensors[:-1])
     return tape.gradient(value, tensors[{index}], tf.cast(tensors[-1], value.dtype), unconnected_gradients="zero")""",
         "tf.linalg.matrix_transpose({0})",
+        pushforward="""def pushforward(*tensors):
+    with tf.autodiff.ForwardAccumulator(tensors[{index}], tensors[-1]) as forward:
+        value = function(*tensors[:-1])
+    return forward.jvp(value, unconnected_gradients=tf.UnconnectedGradients.ZERO)""",
+        mapped="lambda *tensors: tf.vectorized_map(lambda example: {0}(*example), tensors)",
     )
 
     def environment(self, device: str, x64: bool) -> dict[str, str]:

@@ -224,7 +224,7 @@ class TestSummary:
         assert "Failed. Of 4 checks" in text
         assert "- tensorflow: not installed &lt;script&gt;" in text
         assert "| jax | 4 | 4 | 1 | 1 | 1 | 1 | 1 |" in text
-        assert "- sigmoid-saturates: 1 case" in text
+        assert "fails (sigmoid-saturates): 1 case" in text
         assert "````python\nimport jax" in text
         assert SCRIPT not in text
 

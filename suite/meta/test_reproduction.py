@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
+import dis
+import inspect
 import subprocess
 import sys
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,7 @@ from suite.cases import implementations
 from suite.floats import Floats
 from suite.model import Case
 from suite.operations import operations
-from suite.reproduction import Failure, adapter_source, script
+from suite.reproduction import Failure, _assertion, adapter_source, script
 
 SIGMOID = ("numpy", "sigmoid", "scipy.special.expit")
 
@@ -23,6 +27,37 @@ def test_the_source_of_every_adapter_is_found(key: tuple[str, str, str]) -> None
     """It compiles by itself, without annotations being evaluated."""
     name, lines = adapter_source(implementations()[key].function)
     assert name in compile("from __future__ import annotations\n" + "\n".join(lines), "<script>", "exec").co_names
+
+
+@pytest.mark.parametrize("key", list(implementations()), ids="-".join)
+def test_every_name_in_an_adapter_s_source_is_defined(key: tuple[str, str, str]) -> None:
+    """By the lines themselves or by Python: a helper that is left out shows only once the script runs."""
+    _, lines = adapter_source(implementations()[key].function)
+    used, made = set(), set(dir(builtins))
+    codes = [compile("from __future__ import annotations\n" + "\n".join(lines), "<script>", "exec")]
+    while codes:
+        code = codes.pop()
+        codes += [c for c in code.co_consts if inspect.iscode(c)]
+        for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                used.add(step.argval)
+            if step.opname in ("STORE_NAME", "STORE_GLOBAL"):
+                made.add(step.argval)
+    assert used - made - {"__name__"} == set()
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "limit", "decisive"),
+    [(1.0, 2.0, 0.5, True), (1.0, 2.0, 1.0, False), (nan, 0.0, 1.0, True), (nan, nan, 0.0, False), (0.0, -0.0, 0.0, True),
+     (inf, 1.0, 1.0, True), (1.0, 1.0, 0.0, False), (inf, inf, 0.0, False)],
+)  # fmt: skip
+def test_a_script_is_made_of_what_its_assertion_shows(got: float, expected: float, limit: float, decisive: bool, tmp_path: Path) -> None:
+    """The assertion, run on the numbers themselves, fails exactly where a failure is said to be decisive."""
+    failure = Failure("value", {"x": np.zeros(1)}, (0,), got, expected, limit)
+    text = "\n".join(_assertion(failure, f"float('{got}')")).replace('h("', 'float.fromhex("')
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert failure.decisive is decisive
+    assert (done.returncode == 1) is decisive, done.stderr
 
 
 def _run(expected: float, arrays: Floats, tmp_path: Path) -> subprocess.CompletedProcess[str]:
