@@ -152,7 +152,7 @@ def unchecked(found: Implementation) -> str:
 
 def profile(name: str) -> Profile:
     """The profile as it is for declared functions: nothing is left out."""
-    return replace(PROFILES[name], thin=False)
+    return replace(PROFILES[name], breadth="all")
 
 
 def outputs_of(case: Case) -> list[Output]:

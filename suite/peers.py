@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.batch import Batch
 from suite.checks.accuracy import share_of_bound
 from suite.checks.base import Subject
 from suite.floats import Floats, Format, is_representable
-from suite.inputs import Batch
 
 
 def sound(peer: Subject) -> Subject:

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from suite import custom, machine, records, timing
 from suite.backends import backends
-from suite.cases import PROFILES, all_cases, cases_of, fitting, in_thin_profile, in_thin_sweep, swept_outputs
+from suite.cases import PROFILES, all_cases, cases_of, fitting, in_thin_sweep, swept_outputs, taken
 from suite.checks import Check, checks
 from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
@@ -76,7 +76,7 @@ class State:
 
     def takes(self, check: Check, case: Case) -> bool:
         """Whether the profile takes a check on a selected case."""
-        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_profile(check, case)
+        return self.selection.narrow or taken(PROFILES[self.profile], check, case)
 
     def takes_sweep(self, output: Output) -> bool:
         """Whether the profile takes a sweep of a selected case."""

@@ -18,12 +18,13 @@ import pytest
 
 from suite import check_implementation, custom, loading
 from suite.backends import backends
-from suite.inputs import Batch
+from suite.batch import Batch
+from suite.cases import PROFILES, cases_of
 from suite.meta.test_options import ROOT, USAGE_ERROR, Done, ids, suite
 from suite.model import Limitation
 from suite.peers import sound
 from suite.processes import Processes
-from suite.session import PROFILES, Session, cases_of
+from suite.session import Session
 
 needs_jax = pytest.mark.skipif(find_spec("jax") is None, reason="a gradient of one's own takes a framework that has them")
 

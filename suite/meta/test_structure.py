@@ -31,11 +31,7 @@ LAYERS = (
     {"suite.elementary", "suite.totals"},
     {"suite.reference"},
     {"suite.checks", "suite.casebook", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards"},
-<<<<<<< HEAD
-    {"suite.cases"},
-=======
-    {"suite.peers"},
->>>>>>> impl
+    {"suite.cases", "suite.peers"},
     {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
     {"suite.judging", "suite.timing", "suite.search", "suite.selection"},
     {"suite.custom"},
