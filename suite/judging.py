@@ -254,10 +254,12 @@ def _shrunk(session: Session, check: Check, case: Case, found: Judgement) -> Jud
         nonlocal best
         if time.monotonic() > deadline:
             return
-        for judgement in session.judge(check, case, inputs.as_batch(operation, [block]), known):
-            if judgement.violated.any():
-                best = judgement
-                raise _Violation
+        batch = inputs.as_batch(operation, [block])
+        for prepared in check.prepare(operation, fmt, (batch,)) if check.prepare else [batch]:
+            for judgement in session.judge(check, case, prepared, known):
+                if judgement.violated.any():
+                    best = judgement
+                    raise _Violation
 
     try:
         strategy, phases = inputs.blocks(operation, fmt, shape), (Phase.reuse, Phase.generate, Phase.shrink)

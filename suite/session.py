@@ -288,7 +288,7 @@ class Session:
         for verdict in self._run(check, case, batch):
             judged = verdict.judged.copy()
             for entry in known:
-                judged &= ~limitations.covered(entry, operation, FORMATS[case.dtype], batch, verdict.score)
+                judged &= ~limitations.covered(entry, operation, FORMATS[case.dtype], verdict.inputs or batch, verdict.score)
             found.append(Judgement(batch, verdict, judged))
         return found
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.batch import BLOCK_ROWS, PLAIN, Batch, Form, directions
+from suite.checks.accuracy import share_of_bound
 from suite.checks.base import Asked, Check, Subject, Verdict, share, unit_score
 from suite.floats import Floats, Format
 from suite.inputs import ELEMENTS
@@ -20,14 +21,17 @@ ROWS_MAPPED, NUMBERS_MAPPED, MATRIX = Form("mapped", "abn"), Form("mapped number
 
 
 def _agreement(subject: Subject, batch: Batch, got: Floats, expected: Floats) -> Verdict:
-    """Two results for one example: each within its bound, and both finite or the same."""
+    """Two results for one example: each within its bound, and both finite or the same.
+
+    Judged where what is expected is within its own bound: elsewhere the difference is the fault of the other.
+    """
     exact = subject.exact_values(batch)
     limit = 2.0 * subject.value_limit(batch, exact.high)
     same = (got == expected) | (np.isnan(got) & np.isnan(expected))
     score = np.where(same, 0.0, share(np.abs(got - expected), limit))
     # One of two roundings of a number beyond the largest is infinite where the bound reaches there.
     beyond = (np.abs(exact.high) + limit > subject.rounding.fmt.max) & (np.isinf(got) | np.isinf(expected))
-    judged = ~np.isnan(exact.high) & ~beyond
+    judged = ~np.isnan(exact.high) & ~beyond & (share_of_bound(subject.rounding.fmt, expected, exact, 0.5 * limit) <= 1.0)
     return Verdict("value", score, judged, got, expected, limit)
 
 
