@@ -8,20 +8,26 @@ have to be certain. On any CPU every certain check has to reject it, and no chec
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
 from suite import records
-from suite.checks import checks
+from suite.batch import Batch
+from suite.checks import Check, checks
+from suite.checks.base import Subject
+from suite.meta.formulas import Function
 from suite.meta.mutants import MUTANTS, Mutant
-from suite.meta.subjects import batches, of_numpy, violations
+from suite.meta.subjects import KEYWORDS, batches, of_numpy
 from suite.operations import operations
+from suite.processes import FrameworkError
 
 FILE = records.KILLS
 
@@ -60,15 +66,68 @@ class Row:
 
 def killers(mutant: Mutant) -> set[str]:
     """The checks that reject a mutant, of all that fit it, on the inputs of a short run."""
-    operation = operations()[mutant.operation]
-    subject = of_numpy(operation, mutant.dtype, mutant.value, mutant.gradient)
-    found = set()
-    for check in checks().values():
-        if check.fits(operation, subject.has_gradient, set(operations())):
-            inputs = tuple(b for b in batches(check, mutant.operation, mutant.dtype) if b.form.name == mutant.form)
-            if inputs and violations(check, subject, inputs):
-                found.add(check.name)
-    return found
+    subject = subject_of(mutant)
+    judged = {check.name: inputs_for(check, mutant) for check in checks().values() if answers(mutant, check)}
+    return {name for name, inputs in judged.items() if any(_rejects(checks()[name], subject, b) for b in inputs)}
+
+
+def _rejects(check: Check, subject: Subject, batch: Batch) -> bool:
+    """Whether any result violates the check; a mutant that raises gives no result."""
+    try:
+        with np.errstate(all="ignore"):
+            return any(bool(verdict.violated.any()) for verdict in check.run(subject, batch))
+    except FrameworkError:
+        return False
+
+
+def subject_of(mutant: Mutant) -> Subject:
+    """The mutant as checks see it."""
+    functions = (mutant.value, mutant.gradient, mutant.curvature, mutant.tangent, mutant.mapped, mutant.first_mode)
+    return of_numpy(operations()[mutant.operation], mutant.dtype, *map(_refusing, functions))
+
+
+def _refusing(function: Any) -> Any:
+    """The function with its exceptions as a framework's, which some checks accept as a refusal."""
+    if function is None or isinstance(function, np.ufunc):
+        return function
+
+    @wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return function(*arguments, **keywords)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise FrameworkError(str(error)) from error
+
+    return call
+
+
+def answers(mutant: Mutant, check: Check) -> bool:
+    """Whether the check says anything about the operation, and the mutant has what it asks for."""
+    return None not in _asked(mutant, check) and check.fits(operations()[mutant.operation], mutant.gradient is not None, set(operations()))
+
+
+def _asked(mutant: Mutant, check: Check) -> tuple[Function | None, ...]:
+    """The functions that a check asks for."""
+    derivatives = {"gradient": mutant.gradient, "curvature": mutant.curvature, "tangent": mutant.tangent or mutant.gradient}
+    return (mutant.value, derivatives[check.asks]) if check.asks in derivatives else (mutant.value,)
+
+
+def inputs_for(check: Check, mutant: Mutant) -> tuple[Batch, ...]:
+    """What the check judges a mutant on: each batch in whose form it can be called, and which has the arguments that it insists on."""
+    positional = len(operations()[mutant.operation].arguments)
+    keywords = [_keywords(function, positional) for function in _asked(mutant, check) if function]
+    accepted = set.intersection(*(set(each) for each in keywords))
+    insisted = {name for each in keywords for name, default in each.items() if default is inspect.Parameter.empty}
+    insisted -= set(operations()[mutant.operation].options)
+    found = batches(check, mutant.operation, mutant.dtype)
+    return tuple(b for b in found if insisted <= set(b.form.needs) <= accepted)
+
+
+def _keywords(function: Function, positional: int) -> dict[str, Any]:
+    """The keywords that a function takes behind its arguments, with their defaults."""
+    if isinstance(function, np.ufunc):
+        return {}
+    return {p.name: p.default for p in list(inspect.signature(function).parameters.values())[positional:] if p.name in KEYWORDS}
 
 
 def measured(mutant: Mutant) -> Row:
@@ -104,6 +163,7 @@ def _disturbed(function: Callable[..., Any], seed: int) -> Callable[..., Any]:
         right = np.asarray(function(x))
         off = OFF if right.itemsize > 2 else 1
         # A number's bits, multiplied by an odd constant, say by how much: like a kernel's error it is the same wherever the number stands.
+        # Monotone these functions are not; whether a CPU's are is its own affair, and so is_monotone is seldom certain.
         bits = np.asarray(x, np.float64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15 + 2 * seed)
         steps = (bits >> np.uint64(40)).astype(np.int64) % (2 * off + 1) - off
         moved = right + (steps * np.spacing(np.abs(right)).astype(np.float64)).astype(right.dtype)
