@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from suite.backends import backends
 from suite.batch import BLOCK_ROWS, FORMS, Form
@@ -19,22 +20,29 @@ from suite.shards import Output
 class Profile:
     """How deep a run goes: shapes ``(B, n)`` of rows, and the dtypes that masks, weights and other axes are checked at.
 
-    The number of generated blocks is Hypothesis' own ``max_examples``. A ``thin`` profile takes the canonical implementations at
-    float32 in every mode and at each other dtype in one mode, the other implementations at float32 in one mode, identities at
-    float32 alone, and the values with masks, weights and axes in one mode; that mode goes round from operation to operation and from
-    dtype to dtype.
+    The number of generated blocks is Hypothesis' own ``max_examples``. What :func:`taken` takes depends on the ``breadth``. A ``thin``
+    profile takes the canonical implementations at float32 in every mode and at each other dtype in one mode, the other implementations
+    at float32 in one mode, identities at float32 alone, thorough checks in one mode at one dtype, and the values with masks, weights
+    and axes in one mode. A ``wide`` one takes thorough checks of canonical implementations at float32 in every mode and at each other
+    dtype in one, of the other implementations at float32 in one; where they have to be compiled, in one mode and at two dtypes. Modes
+    and dtypes go round from operation to operation and from check to check.
     """
 
     rows: tuple[tuple[int, int], ...]
     form_dtypes: tuple[str, ...]
     max_examples: int
-    thin: bool = False
+    breadth: Literal["thin", "wide", "all"] = "all"
+
+    @property
+    def thin(self) -> bool:
+        """Whether even of what is taken not everything is asked."""
+        return self.breadth == "thin"
 
 
 _USUAL = (BLOCK_ROWS, 9)
 PROFILES = {
-    "quick": Profile((_USUAL,), ("float32",), 6, thin=True),
-    "ci": Profile((_USUAL,), ("float32", "bfloat16"), 20),
+    "quick": Profile((_USUAL,), ("float32",), 6, "thin"),
+    "ci": Profile((_USUAL,), ("float32", "bfloat16"), 20, "wide"),
     "nightly": Profile((_USUAL, (64, 1), (64, 4), (32, 7), (32, 8), (8, 64), (8, 120), (8, 1023)), tuple(FORMATS), 100),
 }
 
@@ -78,19 +86,29 @@ def canonical(backend: str, operation: str) -> Implementation | None:
     return next((i for i in backends()[backend].implementations if i.operation == operation), None)
 
 
-def in_thin_profile(check: Check, case: Case) -> bool:
-    """Whether a thin profile takes the check on the case."""
-    if check.family == "equivalence" and case.dtype != "float32":
+def taken(profile: Profile, check: Check, case: Case) -> bool:
+    """Whether a profile takes the check on the case."""
+    if profile.breadth == "all" or (profile.breadth == "wide" and not check.thorough):
+        return True
+    if profile.thin and check.family == "equivalence" and case.dtype != "float32":
         return False
     first = canonical(case.backend, case.operation)
     is_canonical = first is not None and case.implementation == first.name
-    if check.thorough:
-        place = list(operations()).index(case.operation)
-        dtypes = ("float32",) if check.compiles else ("float32", ("bfloat16", "float16", "float64")[place % 3])
-        return (is_canonical or check.among == "other implementations") and case.dtype in dtypes and in_turn(case, check.name)
-    if is_canonical and case.dtype == "float32":
-        return True
-    return (is_canonical or case.dtype == "float32") and in_turn(case)
+    if not check.thorough:
+        return (is_canonical and case.dtype == "float32") or ((is_canonical or case.dtype == "float32") and in_turn(case))
+    if not is_canonical and check.among != "other implementations" and (profile.thin or check.compiles or case.dtype != "float32"):
+        return False
+    turn = in_turn(case, check.name)
+    place = list(operations()).index(case.operation) + len(check.name)
+    other = _OTHER_DTYPES[place % len(_OTHER_DTYPES)]
+    if profile.thin:
+        return turn and case.dtype == ("float32" if check.compiles or check.family == "equivalence" or place % 2 else other)
+    if check.compiles:
+        return turn and case.dtype in ("float32", other)
+    return turn or (is_canonical and case.dtype == "float32")
+
+
+_OTHER_DTYPES = ("bfloat16", "float16", "float64")
 
 
 def in_thin_sweep(output: Output) -> bool:

@@ -55,6 +55,24 @@ def read(file: str, time_limit: float) -> list[Declared]:
     return found
 
 
+def read_all(files: list[str], time_limit: float) -> tuple[Declared, ...]:
+    """What several files declare; two functions of one name would be one case.
+
+    Raises:
+        DeclarationError: as of :func:`read`, or there are two of a name.
+    """
+    found: dict[tuple[str, str, str], Declared] = {}
+    for declared in (d for file in dict.fromkeys(files) for d in read(file, time_limit)):
+        _add(found, declared)
+    return tuple(found.values())
+
+
+def _add(known: dict[tuple[str, str, str], Declared], declared: Declared) -> None:
+    other = known.setdefault((declared.backend, declared.operation, declared.name), declared)
+    if other.file != declared.file:
+        raise DeclarationError(f"{declared.name} of {declared.file} is also the name of a function in {other.file}: rename one")
+
+
 def _described(file: str, time_limit: float) -> dict[str, Any]:
     """What a process of its own says of the file, in the environment of the backends that the file names."""
     try:
@@ -134,7 +152,7 @@ def unchecked(found: Implementation) -> str:
 
 def profile(name: str) -> Profile:
     """The profile as it is for declared functions: nothing is left out."""
-    return replace(PROFILES[name], thin=False)
+    return replace(PROFILES[name], breadth="all")
 
 
 def outputs_of(case: Case) -> list[Output]:
@@ -192,16 +210,17 @@ def check_implementation(
 def _found(function: Callable[..., Any], operation: str, backend: str, caller: Mapping[str, Any]) -> Declared:
     """Where a function is: in the module that it says it is from, or in the caller's."""
     own = sys.modules.get(getattr(function, "__module__", None) or "")
+    reasons = []
     for names in (vars(own) if own is not None else {}, caller):
         try:
             name = name_in(names, function)
         except Nameless as error:
-            reason = str(error)
+            reasons.append(str(error))
             continue
         if file := names.get("__file__"):
             return Declared(str(Path(file).resolve()), name, operation, backend, path=tuple(p for p in sys.path if p))
-        reason = f"{name} is in no file that a framework's process could import"
-    raise DeclarationError(reason)
+        reasons.append(f"{name} is in no file that a framework's process could import")
+    raise DeclarationError(reasons[0])
 
 
 def _chosen(found: Implementation, modes: Sequence[str] | None, dtypes: Sequence[str] | None) -> Iterator[Case]:
@@ -230,10 +249,7 @@ class _Running:
 
     def add(self, declared: Declared) -> None:
         """Before the first test as a rule; processes that do not know of it are given up."""
-        key = (declared.backend, declared.operation, declared.name)
-        known = self._declared.setdefault(key, declared)
-        if known.file != declared.file:
-            raise DeclarationError(f"{declared.name} of {declared.file} is also the name of a function in {known.file}: rename one")
+        _add(self._declared, declared)
         if self._processes is not None:
             self.close()
 

@@ -123,14 +123,19 @@ def _known(session: Session, check: Check, case: Case, environment: str, entry: 
 
 
 def _grades(judgements: list[Judgement]) -> dict[str, float]:
-    """The grades of all batches together."""
-    found = [j.verdict.grades for j in judgements if j.verdict.grades]
+    """The grades of all batches together; frontiers, and whatever else a check names, are the first of all."""
+    graded = [j.verdict.grades for j in judgements if j.verdict.grades]
+    found = [g for g in graded if "elements" in g]
+    firsts = {n: min(g[n] for g in graded if n in g) for n in {n for g in graded for n in g} - _ACCURACY}
     if not found:
-        return {}
+        return firsts
     total = sum(g["elements"] for g in found)
     weighted = {n: sum(g[n] * g["elements"] for g in found) / total for n in ("mean ulp", "correctly rounded")}
     summed = {n: sum(g[n] for g in found) for n in ("premature zeros", "flushed", "non-finite", "elements")}
-    return {"max ulp": max(g["max ulp"] for g in found), **weighted, **summed}
+    return {"max ulp": max(g["max ulp"] for g in found), **weighted, **summed, **firsts}
+
+
+_ACCURACY = {"max ulp", "mean ulp", "correctly rounded", "premature zeros", "flushed", "non-finite", "elements"}
 
 
 def explain(session: Session, check: Check, case: Case, judgement: Judgement) -> tuple[str, str, dict[str, float]]:

@@ -22,7 +22,7 @@ from suite.model import Case, Limitation, Operation
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_LISTS = ("check", "implementation", "backend", "mode", "dtype", "cpu")
+_LISTS = ("check", "implementation", "backend", "mode", "dtype", "form", "cpu")
 FEATURES = ("distance", "dominance", "depth", "spread", "largest", "smallest", "label margin")
 """Features beside the arguments: the ``distance`` of two numbers; of a row the ``dominance`` of an entry over the largest other one, its
 ``depth`` below the maximum, the row's ``spread``, its ``largest`` and ``smallest`` entry, and by how much the labelled class exceeds the
@@ -59,6 +59,9 @@ def _parse(path: Path, entry: Mapping[str, Any], checks: list[str], known: Mappi
     for pattern in lists["check"]:
         if not any(fnmatchcase(c, pattern) for c in checks):
             raise LimitationsError(f"{path}: {name}: no check matches {pattern}; known are {', '.join(checks)}")
+    for form in lists.get("form", ()):
+        if form not in (names := [f.name for f in FORMS]):
+            raise LimitationsError(f"{path}: {name}: unknown form {form}; known are {', '.join(names)}")
     for extension in lists.get("cpu", ()):
         if not extension.removeprefix("!").startswith(machine.EXTENSIONS):
             raise LimitationsError(f"{path}: {name}: no CPU has {extension}; names begin with {', '.join(machine.EXTENSIONS)}")
@@ -174,6 +177,8 @@ def region(entry: Limitation, operation: Operation, fmt: Format, batch: Batch, s
 
 def covered(entry: Limitation, operation: Operation, fmt: Format, batch: Batch, score: Floats) -> NDArray[np.bool_]:
     """Which elements the entry takes out of a verdict: those in its region whose score stays up to its ceiling."""
+    if not _any(batch.form.name, entry.form):
+        return np.zeros(score.shape, dtype=bool)
     return np.asarray(region(entry, operation, fmt, batch, score.shape) & (score <= entry.ceiling))
 
 
@@ -224,7 +229,9 @@ def witness(entry: Limitation, operation: Operation, dtype: str, block: tuple[in
         first = arrays[operation.arguments[0].name]
         top = first.argmax(axis=-1)
         arrays["cotangent"] = (np.arange(first.shape[-1]) == top[..., None]).astype(np.float64)
-    form = next((f for f in FORMS if f.name in arrays and f.name in operation.optional), PLAIN)
+    form = next((f for f in FORMS if f.name == entry.form[0]), PLAIN)
+    if entry.form == ("*",):
+        form = next((f for f in FORMS if f.name in arrays and f.name in operation.optional), PLAIN)
     return Batch("witness", arrays, form)
 
 

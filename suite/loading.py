@@ -51,7 +51,13 @@ class Declared:
     @property
     def name(self) -> str:
         """``my_losses.my_loss``."""
-        return f"{Path(self.file).stem}.{self.attribute}"
+        return f"{label(self.file)}.{self.attribute}"
+
+
+def label(file: str) -> str:
+    """A file as it stands in the names of its functions: its stem, or the package whose ``__init__.py`` it is."""
+    path = Path(file)
+    return path.parent.name if path.stem == "__init__" else path.stem
 
 
 def handed_over(declared: Iterable[Declared]) -> dict[str, str]:
@@ -103,7 +109,7 @@ def _import(file: Path, path: Iterable[str]) -> ModuleType:
 
 def _place(file: Path) -> tuple[Path, str]:
     """The directory to import from, and the name: packages are what has an ``__init__.py``."""
-    folder, parts = file.parent, [file.stem]
+    folder, parts = file.parent, [file.stem] if file.stem != "__init__" else []
     while (folder / "__init__.py").exists():
         parts.insert(0, folder.name)
         folder = folder.parent

@@ -207,9 +207,10 @@ class Limitation:
 
     ``region`` maps a feature of the operation (for elementwise ones an argument's name) to a closed interval; an element or row
     whose features all lie inside is left out of the verdict as long as its score stays up to ``ceiling``. ``witness`` maps argument
-    names to an input on which the check must fail as long as the entry stands. ``releases`` maps a distribution to a version
-    specifier. ``cpu`` names vector extensions that the CPU must have, or, behind a ``!``, must not have. Numbers in ``region`` and
-    ``witness`` may be multiples of a dtype's ``tiny``, ``max``, ``u``, ``saturation`` (−log u).
+    names to an input on which the check must fail as long as the entry stands. ``form`` names the forms of call that it speaks of
+    (``axis -2``, ``where``): the witness is called in the first. ``releases`` maps a distribution to a version specifier. ``cpu`` names
+    vector extensions that the CPU must have, or, behind a ``!``, must not have. Numbers in ``region`` and ``witness`` may be multiples of
+    a dtype's ``tiny``, ``max``, ``u``, ``saturation`` (−log u).
     """
 
     id: str
@@ -220,6 +221,7 @@ class Limitation:
     backend: tuple[str, ...] = ("*",)
     mode: tuple[str, ...] = ("*",)
     dtype: tuple[str, ...] = ("*",)
+    form: tuple[str, ...] = ("*",)
     region: Mapping[str, tuple[float | str, float | str]] = field(default_factory=dict)
     ceiling: float = float("inf")
     witness: Mapping[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import settings
 
 from suite import custom, machine, records, timing
 from suite.backends import backends
-from suite.cases import PROFILES, all_cases, cases_of, fitting, in_thin_profile, in_thin_sweep, swept_outputs
+from suite.cases import PROFILES, all_cases, cases_of, fitting, in_thin_sweep, swept_outputs, taken
 from suite.checks import Check, checks
 from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
@@ -75,7 +76,7 @@ class State:
 
     def takes(self, check: Check, case: Case) -> bool:
         """Whether the profile takes a check on a selected case."""
-        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_profile(check, case)
+        return self.selection.narrow or taken(PROFILES[self.profile], check, case)
 
     def takes_sweep(self, output: Output) -> bool:
         """Whether the profile takes a sweep of a selected case."""
@@ -140,7 +141,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _declared(config: pytest.Config) -> tuple[Declared, ...]:
     """What the files of ``--implementations`` declare."""
     try:
-        return tuple(d for file in listed(config, "implementations") for d in custom.read(file, config.getoption("time_limit")))
+        return custom.read_all(listed(config, "implementations"), config.getoption("time_limit"))
     except custom.DeclarationError as error:
         raise pytest.UsageError(f"--implementations: {error}") from error
 
@@ -227,7 +228,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     processes = Processes(state.device, state.time_limit, handed_over(state.declared))
     assert settings.default is not None
     depth = custom.profile(state.profile) if state.declared else PROFILES[state.profile]
-    command = " ".join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
+    command = shlex.join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
     state.session = Session(processes, depth, state.seed, settings.default.max_examples, known, state.implementations, command)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))

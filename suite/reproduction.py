@@ -19,6 +19,7 @@ from suite.backends import backends
 from suite.backends.base import Function, ScriptStyle, lazy
 from suite.batch import PLAIN, Form
 from suite.floats import hexadecimal
+from suite.loading import label
 from suite.model import Case, Implementation, Operation
 
 _LAZY = type(lazy("x"))
@@ -65,7 +66,7 @@ def adapter_source(function: Function) -> tuple[str, list[str]]:
 
 def _declared_source(implementation: Implementation) -> tuple[str, list[str]]:
     """The same for a function of a user's file, which is imported from there."""
-    attribute = implementation.name.removeprefix(f"{Path(implementation.file).stem}.")
+    attribute = implementation.name.removeprefix(f"{label(implementation.file)}.")
     return "adapter", ["from suite.loading import load", f"adapter = load({implementation.file!r}).{attribute}"]
 
 

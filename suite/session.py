@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import elementary, inputs, limitations, shards
+from suite import elementary, inputs, limitations, peers, shards
 from suite.backends import backends
 from suite.batch import PLAIN, Batch, Form
 from suite.cases import Profile, all_cases, canonical, fitting, forms_of, implementations, in_turn
@@ -20,7 +20,7 @@ from suite.checks.base import Asked, Question, Subject, Verdict
 from suite.floats import FORMATS, Floats
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
-from suite.processes import Absent, Processes, Request
+from suite.processes import Absent, FrameworkError, Processes, Request
 from suite.shards import Output
 
 LIMITATIONS = Path(__file__).resolve().parent.parent / "fixtures" / "limitations.toml"
@@ -230,7 +230,9 @@ class Session:
             if other is None or case.dtype not in other.dtypes:
                 return None
             twin = replace(case, operation=name, implementation=other.name)
-            return None if self.missing(twin) else self.subject(twin)
+            if self.missing(twin):
+                return None
+            return peers.sound(self.subject(twin)) if self.implementation(case).file else self.subject(twin)
 
         return Subject(
             operations()[case.operation],
@@ -270,8 +272,14 @@ class Session:
 
     def _run(self, check: Check, case: Case, batch: Batch) -> list[Verdict]:
         """The check's verdicts; overflow, NaN and division by zero are what it is about, so NumPy does not warn of them."""
+        subject = self.subject(case)
         with np.errstate(all="ignore"):
-            return check.run(self.subject(case), batch)
+            try:
+                return check.run(subject, batch)
+            except FrameworkError:
+                if batch.form == PLAIN:
+                    raise
+                return [_refused(subject, batch)]
 
     def judge(self, check: Check, case: Case, batch: Batch, known: list[Limitation]) -> list[Judgement]:
         """The check's verdicts on one batch, known regions taken out."""
@@ -297,6 +305,13 @@ class Session:
                 if verdict.violated.any():
                     return Judgement(batch, verdict, verdict.judged)
         return None
+
+
+def _refused(subject: Subject, batch: Batch) -> Verdict:
+    """What is to be said of a way to call a function that it takes, by its signature, and at which it raises: NaN for every value."""
+    exact = subject.exact_values(batch).high
+    everywhere = np.ones(exact.shape, dtype=bool)
+    return Verdict("value", np.full(exact.shape, np.inf), everywhere, np.full(exact.shape, np.nan), exact, np.zeros(exact.shape))
 
 
 def _handed_over(form: Form, array: NDArray[Any]) -> NDArray[Any]:

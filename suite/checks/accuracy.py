@@ -117,10 +117,12 @@ def _curvature_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _no_premature_zero_in_curvature(subject: Subject, batch: Batch) -> list[Verdict]:
-    """Products of two probabilities may underflow on the way: what is judged is far above that."""
+    """Products of two probabilities may underflow on the way: what is judged is well above that, and away from a root at 0."""
     fmt, name = subject.rounding.fmt, f"h {subject.operation.differentiable[0]}"
     got, exact = subject.derivative(batch, "curvature"), subject.exact_curvature(batch)
-    normal = (np.abs(exact.high) >= 4.0 * fmt.tiny) & np.isfinite(exact.high)
+    normal = (np.abs(exact.high) >= 64.0 * fmt.tiny) & np.isfinite(exact.high)
+    if subject.operation.name in ("sigmoid", "tanh"):
+        normal &= np.abs(batch.flat()["x"]) >= 1.0
     score = np.where((got == 0) & normal, np.inf, 0.0)
     return [Verdict(name, score, normal, got, exact.high, np.zeros(score.shape))]
 
@@ -162,7 +164,7 @@ CHECKS = (
     Check(
         "no_premature_zero_in_value", "stability", "law",
         "No value is exactly 0 where the true one is a normal number of the dtype (hard labels; of sums those without cancellation).",
-        lambda operation: operation.name not in ("masked_mean", "smooth_labels"), _no_premature_zero_in_value,
+        lambda operation: operation.name not in ("masked_mean", "smooth_labels"), _no_premature_zero_in_value, thorough=True,
     ),
     Check(
         "curvature_within_bound", "vanishing", "bound",

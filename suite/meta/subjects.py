@@ -153,7 +153,7 @@ def _tensor(array: NDArray[Any], dtype: str, name: str, batch: Batch) -> NDArray
     tensor = exact_cast(array, dtype) if array.dtype.kind == "f" else array
     if batch.form.view == "strided" and name not in ("cotangent", "direction"):
         gaps: NDArray[Any] = tensor.repeat(2, axis=-1)
-        return gaps[..., ::2]
+        return np.asarray(gaps[..., ::2])
     if batch.form.view == "scaled":
         return tensor * np.asarray(3.3, tensor.dtype)
     return np.asfortranarray(tensor) if batch.form.view == "transposed" else tensor

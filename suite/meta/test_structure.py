@@ -31,7 +31,7 @@ LAYERS = (
     {"suite.elementary", "suite.totals"},
     {"suite.reference"},
     {"suite.checks", "suite.casebook", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards"},
-    {"suite.cases"},
+    {"suite.cases", "suite.peers"},
     {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
     {"suite.judging", "suite.timing", "suite.search", "suite.selection"},
     {"suite.custom"},

@@ -100,12 +100,14 @@ def _power_bound(roundings: float) -> Any:
 
 
 def _tanh_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
-    """−2y(1 − y²) from the value y: its error in both factors, and the roundings of y² and of 1 − y²."""
+    """−2y(1 − y²) from the value y: its error in both factors, and the roundings of y² and of 1 − y².
+
+    Or, of (1 − y)(1 + y), the difference y'(1 − y) − y'(1 + y): each term rounds at the size of y'.
+    """
     y = np.abs(np.tanh(inputs["x"]))
     slope, error = _double_sech_squared(inputs["x"]), r.grow(r.relative("tanh")) * y
-    return np.asarray(
-        2.0 * error * slope + 2.0 * (y + error) * (2.0 * y * error + 2.0 * r.u * y**2 + r.u) + r.grow(5.0 * r.u) * np.abs(exact)
-    )
+    squares = 2.0 * (y + error) * (2.0 * y * error + 2.0 * r.u * y**2 + r.u)
+    return np.asarray(2.0 * error * slope + squares + r.grow(5.0 * r.u) * np.abs(exact) + r.grow(4.0 * r.u) * slope)
 
 
 KEEPS_SIGN = (({"x": 0.0}, 0.0), ({"x": -0.0}, -0.0))
