@@ -11,7 +11,7 @@ from reports.merge import read
 from suite.backends.base import numpy_dtype
 from suite.checks import checks
 from suite.floats import FORMATS, to_ordinal
-from suite.meta.kills import DISTURBED, FILE, OFF, disturbed, killers, measured, stored, text
+from suite.meta.kills import DISTURBED, FILE, OFF, WELL_ROUNDED, disturbed, killers, measured, stored, text
 from suite.meta.mutants import MUTANTS, Mutant
 from suite.meta.mutants.base import VALUE
 from suite.records import Writer
@@ -62,7 +62,21 @@ def test_disturbed_functions_are_a_little_wrong(name: str, dtype: str) -> None:
     assert moved[250] == right[250]
 
 
+@pytest.mark.parametrize("dtype", FORMATS)
+@pytest.mark.parametrize("name", DISTURBED)
+def test_well_rounded_functions_are_right(name: str, dtype: str) -> None:
+    """Next to what this CPU says, in the dtype that they are given."""
+    x = np.linspace(-3, 3, 501).astype(numpy_dtype(dtype))
+    with np.errstate(all="ignore"):
+        own = getattr(np, name)(x)
+        with disturbed(WELL_ROUNDED):
+            better = getattr(np, name)(x)
+    finite = np.isfinite(own)
+    steps = np.subtract(*(to_ordinal(FORMATS[dtype], y[finite].astype(np.float64)) for y in (better, own)))
+    assert (better.dtype, np.abs(steps).max() <= OFF) == (own.dtype, True)
+
+
 def test_a_mutant_that_survives_is_refused() -> None:
     """The file is not written of checks that ought to reject a mutant and do not."""
-    with pytest.raises(ValueError, match=r"exp: sound: it takes luck for value_within_bound .* never"):
-        measured(Mutant("sound", "exp", VALUE, np.exp))
+    with pytest.raises(ValueError, match=r"relu: sound: it takes luck for value_within_bound .* never"):
+        measured(Mutant("sound", "relu", VALUE, lambda x: np.maximum(x, 0)))

@@ -9,6 +9,7 @@ import pytest
 from suite.checks import checks
 from suite.floats import FORMATS
 from suite.meta.formulas import GRADIENTS, SOUND
+from suite.meta.kills import answers, inputs_for, subject_of
 from suite.meta.mutants import MUTANTS, Mutant
 from suite.meta.subjects import batches, of_numpy, violations
 from suite.operations import operations
@@ -17,12 +18,17 @@ from suite.operations import operations
 @pytest.mark.parametrize(("mutant", "name"), [pytest.param(m, c, id=f"{m.id}, {c}") for m in MUTANTS for c in m.meant])
 def test_the_mutant_is_killed_by_its_check(mutant: Mutant, name: str) -> None:
     """At least one judged element violates the check, on the inputs of a short run."""
-    operation, check = operations()[mutant.operation], checks()[name]
-    assert check.fits(operation, mutant.gradient is not None, set(operations()))
-    inputs = [b for b in batches(check, mutant.operation, mutant.dtype) if b.form.name == mutant.form]
-    subject = of_numpy(operation, mutant.dtype, mutant.value, mutant.gradient)
-    found = violations(check, subject, tuple(inputs))
+    check = checks()[name]
+    assert answers(mutant, check)
+    found = violations(check, subject_of(mutant), inputs_for(check, mutant))
     assert found > 0
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.id)
+def test_the_form_is_one_in_which_it_can_be_called(mutant: Mutant) -> None:
+    """The form that a mutant names is among those that its checks judge it on."""
+    forms = {b.form.name for name in mutant.meant for b in inputs_for(checks()[name], mutant)}
+    assert mutant.form in forms
 
 
 @pytest.mark.parametrize("check", checks())

@@ -12,7 +12,7 @@ RANGE, NAN = "stays_in_range", "nan_propagates"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault by name; ``value`` and ``gradient`` as :func:`suite.meta.subjects.of_numpy` takes them.
+    """A fault by name; its functions, from ``value`` to ``first_mode``, as :func:`suite.meta.subjects.of_numpy` takes them.
 
     ``killed_by`` is the check that it is made for, or several of them. Which others reject it too stands in ``fixtures/kills.json``.
     """
@@ -25,6 +25,10 @@ class Mutant:
     dtype: str = "float32"
     form: str = "plain"
     """The form of call that brings the fault to light: ``where``, ``b``."""
+    curvature: Function | None = None
+    tangent: Function | None = None
+    mapped: Function | None = None
+    first_mode: Function | None = None
 
     @property
     def id(self) -> str:
