@@ -202,6 +202,10 @@ def _judge(change: Change, subject: Subject, batch: Batch) -> list[Verdict]:
         if change.compared == "at least":
             score = np.where((got - expected) * _rises(operation) > 0, 0.0, score)
             judged &= ~np.isnan(expected)
+        if change.compared == "at least" and _has_rows(operation):
+            # Of a sum each term rises, but not the rounded sum: each result may err by its bound.
+            limit = subject.value_limit(changed, got) + subject.value_limit(batch, before)
+            score = np.where(score == 0.0, 0.0, share(np.abs(got - expected), limit))
     return [Verdict("value", score, judged, got, expected, limit, inputs=changed)]
 
 
