@@ -88,7 +88,10 @@ def _probability_grid(fmt: Format) -> Floats:
 
 
 def _row_grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Arrays:
-    """Rows with one dominant class by a critical gap, first or last, with and without an offset; ties, equal rows, ramps."""
+    """Rows with one dominant class by a critical gap, first or last, with and without an offset; ties, equal rows, ramps.
+
+    And rows whose largest entry is 0: the logarithm of their sum is as small as the others' share.
+    """
     n = rows[1]
     gaps = np.abs(critical_points(operation, fmt))
     gaps = np.unique(np.concatenate([[0.0], gaps[gaps < fmt.max / 8]]))
@@ -101,6 +104,7 @@ def _row_grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Array
                 patterns.append(row)
             patterns.append(np.where(np.arange(n) < min(2, n), offset + gap, offset))
             patterns.append(offset + np.linspace(-1.0, 1.0, n) * gap)
+    patterns += [np.where(np.arange(n) == i % n, 0.0, -gap) for i, gap in enumerate(gaps)]
     x = round_to(fmt, np.array(patterns))
     return {name: _blocks(a, rows[0]) for name, a in _row_arrays(operation, fmt, x).items()}
 

@@ -46,8 +46,11 @@ def _row_sums(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _same_labels(operation: Operation, batch: Batch) -> Batch:
-    """Another end for each example: the example 3 further in its block, with the first one's labels and weights."""
-    moved = {a.name: np.roll(batch.arrays[a.name], 3, axis=1) for a in operation.arguments if a.differentiable}
+    """Another end for each example: the example 7 further in its block, with the first one's labels and weights.
+
+    The grid has five numbers about each critical point; 7 further is another one, on the other side of something.
+    """
+    moved = {a.name: np.roll(batch.arrays[a.name], 7, axis=1) for a in operation.arguments if a.differentiable}
     return batch.replaced("other ends", moved)
 
 

@@ -21,6 +21,7 @@ from suite.model import Operation
 from suite.operations import operations
 from suite.operations.bounds import Rounding
 from suite.oracle import Exact
+from suite.processes import FrameworkError
 
 ROWS = (32, 9)
 BLOCKS = 3
@@ -83,7 +84,10 @@ def of_numpy(
     functions = {"value": value, "gradient": gradient, "curvature": curvature, "tangent": tangent, "mapped": mapped or value}
 
     def evaluate(batch: Batch, question: Question) -> Mapping[str, Floats]:
-        parts = [_block(operation, dtype, batch, i, functions, question) for i in range(batch.blocks)]
+        try:
+            parts = [_block(operation, dtype, batch, i, functions, question) for i in range(batch.blocks)]
+        except (ValueError, IndexError, ZeroDivisionError) as error:  # what NumPy raises of shapes and indices that it does not take
+            raise FrameworkError(str(error)) from error
         return {name: np.stack([p[name] for p in parts]) for name in parts[0]}
 
     def other() -> Subject:
@@ -150,7 +154,7 @@ def _along(operation: Operation, tensors: Mapping[str, Any], slope: Any) -> Any:
 def _tensor(array: NDArray[Any], dtype: str, name: str, batch: Batch) -> NDArray[Any]:
     if name == "labels" and batch.form.labels:
         return array.astype(batch.form.labels)
-    tensor = exact_cast(array, dtype) if array.dtype.kind == "f" else array
+    tensor = np.ascontiguousarray(exact_cast(array, dtype) if array.dtype.kind == "f" else array)
     if batch.form.view == "strided" and name not in ("cotangent", "direction"):
         gaps: NDArray[Any] = tensor.repeat(2, axis=-1)
         return gaps[..., ::2]

@@ -17,12 +17,9 @@ from suite.operations import operations
 @pytest.mark.parametrize(("mutant", "name"), [pytest.param(m, c, id=f"{m.id}, {c}") for m in MUTANTS for c in m.meant])
 def test_the_mutant_is_killed_by_its_check(mutant: Mutant, name: str) -> None:
     """At least one judged element violates the check, on the inputs of a short run."""
-    operation, check = operations()[mutant.operation], checks()[name]
-    assert check.fits(operation, mutant.gradient is not None, set(operations()))
-    inputs = [b for b in batches(check, mutant.operation, mutant.dtype) if b.form.name == mutant.form]
-    subject = of_numpy(operation, mutant.dtype, mutant.value, mutant.gradient)
-    found = violations(check, subject, tuple(inputs))
-    assert found > 0
+    check = checks()[name]
+    assert mutant.fits(check)
+    assert violations(check, mutant.subject, mutant.inputs(check)) > 0
 
 
 @pytest.mark.parametrize("check", checks())
