@@ -32,6 +32,10 @@ def block_shape(operation: Operation, rows: tuple[int, int]) -> tuple[int, ...]:
     return rows if any(a.rows for a in operation.arguments) else (ELEMENTS,)
 
 
+DENSE_RAMP = np.arange(-480, 481) / 20.0
+"""Through the unsaturated range, for functions of one number: nothing a twentieth wide goes unseen there."""
+
+
 # The boundary grid
 
 
@@ -142,7 +146,9 @@ def grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Batch:
     if any(a.rows for a in operation.arguments):
         return Batch(label, _with_cotangent(operation, _row_grid(operation, fmt, rows)))
     if len(operation.arguments) == 1:
-        return Batch(label, {operation.arguments[0].name: _blocks(elementwise_grid(operation, fmt), ELEMENTS)})
+        signed, points = np.split(elementwise_grid(operation, fmt), [2])
+        points = np.unique(np.concatenate([points, round_to(fmt, DENSE_RAMP)]))
+        return Batch(label, {operation.arguments[0].name: _blocks(np.concatenate([signed, points[points != 0]]), ELEMENTS)})
     return Batch(label, _pair_grid(operation, fmt))
 
 

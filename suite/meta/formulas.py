@@ -293,3 +293,19 @@ TANGENTS: dict[str, Function] = {
     CE_LOGITS: lambda x, y, d: (cross_entropy_gradient(x, y) * d).sum(axis=-1),
 }  # fmt: skip
 """Derivatives forward along a direction, where that is another formula than the gradient's."""
+
+_OF_LOGITS = ("softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits")
+_FROM_PROBABILITIES = ("categorical_cross_entropy", "sparse_categorical_cross_entropy")
+_BY_EXP = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "log_sigmoid", "softplus", "logsumexp", *_OF_LOGITS)
+
+SOUND_FAILS: dict[str, tuple[str, ...]] = {
+    # p - y, p - p^2 and 1/sum - y/p cancel for a dominant class: what frameworks do, and their known failure.
+    "no_premature_zero": ("softmax", "log_softmax", *_OF_LOGITS, *_FROM_PROBABILITIES),
+    # p d - p (p, d) likewise.
+    "no_premature_zero_in_curvature": ("logsumexp", *_OF_LOGITS),
+    # The sum of 1 and what is small is 1, and its logarithm 0: likewise.
+    "no_premature_zero_in_value": ("log_softmax", "logsumexp", *_OF_LOGITS, *_FROM_PROBABILITIES),
+    # As monotone as this CPU's exp, log and tanh are: within a unit in the last place nothing promises that.
+    "is_monotone": _BY_EXP,
+}
+"""Laws that the textbook's formulas break, by check: the operations. No bound is among them."""

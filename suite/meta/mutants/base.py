@@ -32,7 +32,7 @@ class Mutant:
     gradient: Function | None = None
     dtype: str = "float32"
     form: str = "plain"
-    """The form of call that brings the fault to light: ``where``, ``axis 0``."""
+    """The form of call that brings the fault to light: ``where``, ``axis 0``; ``any`` for all that it takes."""
     curvature: Function | None = None
     tangent: Function | None = None
     mapped: Function | None = None
@@ -68,4 +68,4 @@ class Mutant:
         if not set(check.needs(operations()[self.operation])) <= set(takes):
             return ()
         found = batches(check, self.operation, self.dtype, takes)
-        return tuple(b for b in found if b.form.name == self.form or (self.form == "plain" and b.form.name not in _FORMS))
+        return tuple(b for b in found if self.form in (b.form.name, "any") or (self.form == "plain" and b.form.name not in _FORMS))

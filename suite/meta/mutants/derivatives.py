@@ -74,6 +74,9 @@ def half_wrong_tangent(x: Any, d: Any) -> Any:
 
 
 SECOND = (
+    Mutant("second derivative 0 below -80", "exp", (CURVATURE, ZERO_CURVATURE), np.exp, np.exp,
+           curvature=lambda x: np.where(x < -80, 0, np.exp(x))),
+    Mutant("the value for the second derivative", "expm1", CURVATURE, np.expm1, np.exp, curvature=np.expm1),
     Mutant("s (1 - s) (1 - 2 s) for the second derivative", "sigmoid", ZERO_CURVATURE, sigmoid, slope,
            curvature=lambda x: sigmoid(x) * (1 - sigmoid(x)) * (1 - 2 * sigmoid(x))),
     Mutant("second derivative of the wrong sign", "sigmoid", CURVATURE, sigmoid, slope, curvature=lambda x: slope(x) * np.tanh(x / 2)),

@@ -1,6 +1,5 @@
 """Faults of masks: what is left out has an influence, a gradient, or leaves 0/0 behind."""
 
-# ruff: noqa: ARG005  - leaving an argument out is a fault of its own
 from __future__ import annotations
 
 from typing import Any
@@ -122,6 +121,7 @@ MASKS = (
 
 NOTHING_LEFT = (
     Mutant("-inf - -inf for a row without classes", "softmax", EMPTY, unguarded, form="where"),
+    Mutant("an additive mask of -1e9 in float16", "softmax", EMPTY, additive(1e9), dtype="float16", form="where"),
     Mutant("an unguarded maximum of -inf", "logsumexp", EMPTY, unguarded_sum, form="where"),
     Mutant("0/0 for a row without elements", "masked_mean", EMPTY, lambda v, m: np.where(m, v, 0).sum(axis=-1) / m.sum(axis=-1)),
     Mutant("all ignored: 0/0", CE_LOGITS, EMPTY,

@@ -38,7 +38,8 @@ from suite.meta.formulas import (
 from suite.meta.mutants.base import GRADIENT, RANGE, VALUE, Mutant
 
 SIZE, SHAPE, MAPPED, MODES = "batch_size_has_no_influence", "shape_has_no_influence", "mapped_is_looped", "modes_agree"
-ONE, ONE_GRADIENT, NONE, MANY = "one_class_is_certain", "one_class_is_certain_on_gradient", "no_examples_give_no_results", "many_classes_within_bound"  # fmt: skip
+ONE, ONE_GRADIENT = "one_class_is_certain", "one_class_is_certain_on_gradient"
+NONE, MANY = "no_examples_give_no_results", "many_classes_within_bound"
 
 
 def last_axis(function: Any) -> Any:
@@ -196,6 +197,13 @@ def over_all_but_the_first(x: Any) -> Any:
     return softmax(x, axis=tuple(range(1, x.ndim)))
 
 
+def softmax_of_unrounded(x: Any) -> Any:
+    """What a compiler may fuse: differences of products that were not rounded, and a maximum that was."""
+    wide = x.astype(np.float64) * (1 + 2.0**-26)
+    e = np.exp((wide - top(x)).astype(x.dtype))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 COMPILED = (
     Mutant("mapped over everything but the first axis", "softmax", MAPPED, softmax, GRADIENTS["softmax"], mapped=over_all_but_the_first),
     Mutant("mapped with the first example's labels", BCE_LOGITS, MAPPED, with_logits, GRADIENTS[BCE_LOGITS],
@@ -206,23 +214,17 @@ COMPILED = (
            mapped=lambda x: np.log(np.exp(x).sum(axis=-1))),
     Mutant("probabilities clipped in the first mode alone", BCE, MODES, from_probabilities,
            first_mode=lambda p, y: from_probabilities(np.clip(p, 1e-7, 1 - 1e-7), y)),
-    Mutant("the other mode in half precision", "sigmoid", MODES, lambda x: sigmoid(x.astype(np.float16)).astype(x.dtype), first_mode=sigmoid),
+    Mutant("the other mode in half precision", "sigmoid", MODES,
+           lambda x: sigmoid(x.astype(np.float16)).astype(x.dtype), first_mode=sigmoid),
     Mutant("the other mode reassociated", "softplus", (MODES, VALUE), lambda x: np.log1p(np.exp(x)), first_mode=softplus),
     Mutant("the other mode takes logits for probabilities", CE, MODES, lambda p, y: cross_entropy(p, y), first_mode=categorical),
     Mutant("the other mode flushes what is below 1e-30", "exp", MODES, lambda x: np.where(x < -69, 0, np.exp(x)), first_mode=np.exp),
     Mutant("a product left unrounded behind a rounded maximum", "softmax", ("scaled_logits_keep_range", VALUE),
-           lambda x: softmax_of_unrounded(x)),
+           softmax_of_unrounded),
     Mutant("-0.0 and a little in the range", "log_softmax", ("scaled_logits_keep_range", RANGE),
            lambda x: log_softmax(x) + np.finfo(x.dtype).tiny),
 )  # fmt: skip
 """Wrong in another mode, or as the framework maps it."""
-
-
-def softmax_of_unrounded(x: Any) -> Any:
-    """What a compiler may fuse: differences of products that were not rounded, and a maximum that was."""
-    wide = x.astype(np.float64) * (1 + 2.0**-26)
-    e = np.exp((wide - top(x)).astype(x.dtype))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 GATHERED = (
