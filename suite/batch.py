@@ -94,6 +94,7 @@ FORMS = (
     Form("transposed", view="transposed"),
     Form("gamma 1/2", options={"gamma": 0.5}),
     Form("label smoothing", options={"label_smoothing": 0.1}),
+    Form("label smoothing, axis 0", "na", options={"label_smoothing": 0.1}),
 )
 """Beside the plain one, those that a value is checked in wherever an implementation takes what they need."""
 

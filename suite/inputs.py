@@ -32,6 +32,10 @@ def block_shape(operation: Operation, rows: tuple[int, int]) -> tuple[int, ...]:
     return rows if any(a.rows for a in operation.arguments) else (ELEMENTS,)
 
 
+DENSE_RAMP = np.arange(-480, 481) / 20.0
+"""Through the unsaturated range, for functions of one number: nothing a twentieth wide goes unseen there."""
+
+
 # The boundary grid
 
 
@@ -88,7 +92,10 @@ def _probability_grid(fmt: Format) -> Floats:
 
 
 def _row_grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Arrays:
-    """Rows with one dominant class by a critical gap, first or last, with and without an offset; ties, equal rows, ramps."""
+    """Rows with one dominant class by a critical gap, first or last, with and without an offset; ties, equal rows, ramps.
+
+    And rows whose largest entry is 0: the logarithm of their sum is as small as the others' share.
+    """
     n = rows[1]
     gaps = np.abs(critical_points(operation, fmt))
     gaps = np.unique(np.concatenate([[0.0], gaps[gaps < fmt.max / 8]]))
@@ -101,6 +108,7 @@ def _row_grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Array
                 patterns.append(row)
             patterns.append(np.where(np.arange(n) < min(2, n), offset + gap, offset))
             patterns.append(offset + np.linspace(-1.0, 1.0, n) * gap)
+    patterns += [np.where(np.arange(n) == i % n, 0.0, -gap) for i, gap in enumerate(gaps)]
     x = round_to(fmt, np.array(patterns))
     return {name: _blocks(a, rows[0]) for name, a in _row_arrays(operation, fmt, x).items()}
 
@@ -138,7 +146,9 @@ def grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Batch:
     if any(a.rows for a in operation.arguments):
         return Batch(label, _with_cotangent(operation, _row_grid(operation, fmt, rows)))
     if len(operation.arguments) == 1:
-        return Batch(label, {operation.arguments[0].name: _blocks(elementwise_grid(operation, fmt), ELEMENTS)})
+        signed, points = np.split(elementwise_grid(operation, fmt), [2])
+        points = np.unique(np.concatenate([points, round_to(fmt, DENSE_RAMP)]))
+        return Batch(label, {operation.arguments[0].name: _blocks(np.concatenate([signed, points[points != 0]]), ELEMENTS)})
     return Batch(label, _pair_grid(operation, fmt))
 
 

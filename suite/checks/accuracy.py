@@ -28,10 +28,11 @@ def errors(fmt: Format, got: Floats, exact: Exact) -> Floats:
 
 
 def share_of_bound(fmt: Format, got: Floats, exact: Exact, limit: Floats) -> Floats:
-    """Error over limit. An infinity is no error where the bound reaches beyond the largest finite number."""
+    """Error over limit. An infinity is no error where the bound reaches beyond what rounds to the largest finite number."""
     error = errors(fmt, got, exact)
     with np.errstate(all="ignore"):
-        overflow = np.isinf(got) & (np.sign(got) == np.sign(exact.high)) & (np.abs(exact.high) + limit > fmt.max)
+        beyond = (np.abs(exact.high) - fmt.max) + limit > 0.5 * float(ulp(fmt, np.array(fmt.max)))
+        overflow = np.isinf(got) & (np.sign(got) == np.sign(exact.high)) & beyond
         error = np.where(overflow, 0.0, error)
         share = np.where(error == 0.0, 0.0, error / limit)
     return np.where(np.isnan(share), np.inf, share)

@@ -49,11 +49,12 @@ def _apis_agree(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _chosen(batch: Batch, size: int) -> dict[str, NDArray[Any]]:
-    """So many examples of a batch, from all over it."""
+    """Blocks of so many examples of a batch, from all over it: about 32 examples, or one block."""
     flat = batch.flat()
     count = len(next(iter(flat.values())))
-    index = np.arange(size) * 37 % count
-    return {name: a[index][None] for name, a in flat.items()}
+    blocks = max(1, BLOCK_ROWS // size)
+    index = (np.arange(blocks * size) * 37 % count).reshape(blocks, size)
+    return {name: a[index] for name, a in flat.items()}
 
 
 def _in_other_sizes(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
@@ -64,7 +65,7 @@ def _at_home(batch: Batch) -> Batch:
     """The same examples in blocks of the usual size, the last one filled up with its last example."""
     flat = batch.flat()
     size = BLOCK_ROWS if batch.first.ndim > 2 else ELEMENTS
-    count = len(batch.first[0])
+    count = batch.first.shape[0] * batch.first.shape[1]
     index = np.minimum(np.arange(-(-count // size) * size), count - 1)
     return Batch("the same in usual blocks", {name: a[index].reshape(-1, size, *a.shape[1:]) for name, a in flat.items()})
 

@@ -46,8 +46,11 @@ def _row_sums(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _same_labels(operation: Operation, batch: Batch) -> Batch:
-    """Another end for each example: the example 3 further in its block, with the first one's labels and weights."""
-    moved = {a.name: np.roll(batch.arrays[a.name], 3, axis=1) for a in operation.arguments if a.differentiable}
+    """Another end for each example: the example 7 further in its block, with the first one's labels and weights.
+
+    The grid has five numbers about each critical point; 7 further is another one, on the other side of something.
+    """
+    moved = {a.name: np.roll(batch.arrays[a.name], 7, axis=1) for a in operation.arguments if a.differentiable}
     return batch.replaced("other ends", moved)
 
 
@@ -81,8 +84,13 @@ def _is_convex(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _is_not_convex(subject: Subject, batch: Batch) -> list[Verdict]:
-    """One midpoint above its chord, beyond all rounding, is a counter-example to convexity, and that is what is wanted."""
+    """One midpoint above its chord, beyond all rounding, is a counter-example to convexity, and that is what is wanted.
+
+    A function that is another one, and convex, may err by more than this one's bound: by some units of its own values.
+    """
     score, got, mean, limit, middle = _rises_above_chord(subject, batch)
+    with np.errstate(invalid="ignore"):
+        score = np.where(got - mean > 8.0 * subject.rounding.u * (np.abs(got) + np.abs(mean)), score, 0.0)
     found = bool((score > 1.0).any())
     judged = np.arange(len(got)) == int(np.argmax(score))
     return [Verdict("value", np.full(got.shape, 0.0 if found else np.inf), judged, got, mean, limit, inputs=middle)]

@@ -239,6 +239,7 @@ def _integers_are_labels_too(subject: Subject, batch: Batch) -> list[Verdict]:
     except FrameworkError:
         return []
     expected = subject.values(_as_floats(batch))
+    got = round_to(subject.rounding.fmt, got)  # integers and floats together may give a wider float
     score = unit_score(subject.rounding.fmt, got, expected)
     return [Verdict("value", score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape))]
 

@@ -5,7 +5,7 @@ The changed inputs have the shape of the given ones, so that nothing is compiled
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.batch import Batch
-from suite.checks.base import Asked, Check, Subject, Verdict, share, unit_score
+from suite.checks.base import Asked, Check, Prepare, Subject, Verdict, share, unit_score
 from suite.floats import Floats, Format, adds_exactly, from_ordinal, is_representable, to_ordinal
 from suite.model import Operation
 
@@ -36,6 +36,7 @@ class Change:
     change: Callable[[Operation, Format, Batch], tuple[Batch, Mask]]
     foretell: Callable[[Operation, Floats, Batch], Floats] = lambda operation, results, batch: results
     compared: Literal["equal", "bound", "at least"] = "equal"
+    prepare: Prepare | None = None
 
 
 def _first(operation: Operation) -> str:
@@ -120,6 +121,18 @@ def _one_step_up(operation: Operation, fmt: Format, batch: Batch) -> tuple[Batch
     return batch.replaced("a step up", {_first(operation): np.where(inside, raised, x)}), inside.ravel()
 
 
+def _and_every_number(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
+    """Of functions of one number in a format of 16 bits every finite input too: a descent may be one number wide."""
+    if fmt.bits != 16 or len(operation.arguments) > 1 or _has_rows(operation):
+        return list(plain)
+    name, block = _first(operation), plain[0].first.shape[1]
+    last = int(to_ordinal(fmt, np.array(fmt.max)))
+    ordinals = np.arange(-last - 1, last + 1)
+    count = -(-len(ordinals) // block)
+    numbers = from_ordinal(fmt, np.resize(np.clip(ordinals, -last, last), count * block))
+    return [*plain, Batch("every number", {name: numbers.reshape(count, block)})]
+
+
 def _labelled(operation: Operation, batch: Batch) -> NDArray[Any]:
     """The labelled class; of an operation without labels the first."""
     labels = batch.arrays.get("labels")
@@ -176,7 +189,7 @@ CHANGES = (
     Change(
         "is_monotone", "The next larger number gives no smaller value of a rising function, and no larger one of a falling one.",
         lambda operation: bool(_rises(operation)), _one_step_up,
-        lambda operation, results, batch: results, "at least",
+        lambda operation, results, batch: results, "at least", _and_every_number,
     ),
     Change(
         "is_symmetric", "logaddexp(a, b) = logaddexp(b, a), bit for bit.",
@@ -212,7 +225,7 @@ def _judge(change: Change, subject: Subject, batch: Batch) -> list[Verdict]:
 def _check(change: Change) -> Check:
     return Check(
         change.name, "stability", "bound" if change.compared == "bound" else "law", change.statement, change.applies,
-        lambda subject, batch: _judge(change, subject, batch), thorough=True,
+        lambda subject, batch: _judge(change, subject, batch), thorough=True, prepare=change.prepare,
         also=lambda operation, fmt, batch: [Asked(change.change(operation, fmt, batch)[0])],
     )  # fmt: skip
 

@@ -8,10 +8,9 @@ import pytest
 
 from suite.checks import checks
 from suite.floats import FORMATS
-from suite.meta.formulas import GRADIENTS, SOUND
-from suite.meta.kills import answers, inputs_for, subject_of
+from suite.meta.formulas import CURVATURES, GRADIENTS, SOUND, SOUND_FAILS, TANGENTS
 from suite.meta.mutants import MUTANTS, Mutant
-from suite.meta.subjects import batches, of_numpy, violations
+from suite.meta.subjects import accepted, violations
 from suite.operations import operations
 
 
@@ -19,16 +18,8 @@ from suite.operations import operations
 def test_the_mutant_is_killed_by_its_check(mutant: Mutant, name: str) -> None:
     """At least one judged element violates the check, on the inputs of a short run."""
     check = checks()[name]
-    assert answers(mutant, check)
-    found = violations(check, subject_of(mutant), inputs_for(check, mutant))
-    assert found > 0
-
-
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.id)
-def test_the_form_is_one_in_which_it_can_be_called(mutant: Mutant) -> None:
-    """The form that a mutant names is among those that its checks judge it on."""
-    forms = {b.form.name for name in mutant.meant for b in inputs_for(checks()[name], mutant)}
-    assert mutant.form in forms
+    assert mutant.fits(check)
+    assert violations(check, mutant.subject, mutant.inputs(check)) > 0
 
 
 @pytest.mark.parametrize("check", checks())
@@ -39,10 +30,11 @@ def test_every_check_kills_a_mutant(check: str) -> None:
 
 @pytest.mark.parametrize("operation", operations())
 def test_every_operation_has_mutants(operation: str) -> None:
-    """Of value, and of gradient where there is one."""
+    """Of value, of gradient and of the second derivative where there is one."""
     killers = {check for m in MUTANTS if m.operation == operation for check in m.meant}
     assert killers & {"value_within_bound", "stays_in_range"}
     assert killers & {"gradient_within_bound", "no_premature_zero"} or not operations()[operation].gradient
+    assert killers & {"curvature_within_bound", "no_premature_zero_in_curvature"} or not operations()[operation].curvature
 
 
 def test_mutants_have_names_of_their_own() -> None:
@@ -54,25 +46,34 @@ def test_mutants_have_names_of_their_own() -> None:
 @pytest.mark.parametrize("dtype", FORMATS)
 @pytest.mark.parametrize("operation", operations())
 def test_a_sound_formula_passes(operation: str, dtype: str) -> None:
-    """The textbook's stable formula in the dtype's own arithmetic stays within every bound and law on values."""
-    subject = of_numpy(operations()[operation], dtype, SOUND[operation])
+    """The textbook's stable formulas in the dtype's own arithmetic stay within every bound and law, in every form that they take."""
+    sound = formula(operation, dtype)
     for check in checks().values():
-        if check.fits(subject.operation, False, set(operations())):
-            found = violations(check, subject, batches(check, operation, dtype))
+        if sound.fits(check) and operation not in SOUND_FAILS.get(check.name, ()):
+            found = violations(check, sound.subject, sound.inputs(check))
             assert found == 0, check.name
 
 
-@pytest.mark.parametrize("dtype", FORMATS)
-@pytest.mark.parametrize("operation", GRADIENTS)
-def test_a_sound_derivative_passes(operation: str, dtype: str) -> None:
-    """The bounds on gradients hold for the formulas that frameworks use."""
-    subject = of_numpy(operations()[operation], dtype, SOUND[operation], GRADIENTS[operation])
-    check = checks()["gradient_within_bound"]
-    found = violations(check, subject, batches(check, operation, dtype))
-    assert found == 0
+def formula(operation: str, dtype: str) -> Mutant:
+    """No mutant: the sound formulas, which no check is to reject."""
+    return Mutant(
+        "sound", operation, (), SOUND[operation], GRADIENTS.get(operation), dtype, "any",
+        curvature=CURVATURES.get(operation), tangent=TANGENTS.get(operation),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "operation"), [(c, o) for c, found in SOUND_FAILS.items() for o in found if c != "is_monotone"])
+def test_a_sound_formula_is_known_to_fail(check: str, operation: str) -> None:
+    """In some dtype, by that law: else it need not be left out. How monotone functions are depends on the CPU."""
+    sound = [formula(operation, dtype) for dtype in FORMATS]
+    assert checks()[check].kind == "law"
+    assert any(violations(checks()[check], s.subject, s.inputs(checks()[check])) for s in sound)
 
 
 def test_the_sound_formulas_are_complete() -> None:
-    """One for each operation, and one for each gradient."""
+    """One for each operation, one for each gradient and for each second derivative, for every keyword and for several axes."""
     assert set(SOUND) == set(operations())
     assert set(GRADIENTS) == {o.name for o in operations().values() if o.gradient}
+    assert set(CURVATURES) == {o.name for o in operations().values() if o.curvature}
+    for functions in (SOUND, GRADIENTS):
+        assert all(set(operations()[name].optional) <= set(accepted(f)) for name, f in functions.items())

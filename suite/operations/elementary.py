@@ -91,10 +91,17 @@ def _expm1_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats
 
 
 def _power_bound(roundings: float) -> Any:
-    """−1/x², from the reciprocal squared, as a quotient or by pow; the reciprocal may be subnormal."""
+    """−1/x², from the reciprocal squared, as a quotient or by pow.
+
+    The reciprocal may be subnormal, and so may x², by which the result then moves as far relative to itself; where x² overflows, the
+    quotient is 0.
+    """
 
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
-        return np.asarray(r.grow(roundings * r.u + r.relative("pow")) * np.abs(exact) + 2.0 * r.underflow * np.sqrt(np.abs(exact)))
+        size = np.abs(exact)
+        lost = r.underflow * size
+        square = np.where(lost < 0.5, 2.0 * lost * size, np.inf) + np.where(size * r.fmt.max < 1.01, size, 0.0)
+        return np.asarray(r.grow(roundings * r.u + r.relative("pow")) * size + 2.0 * r.underflow * np.sqrt(size) + square)
 
     return bound
 

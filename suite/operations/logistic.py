@@ -75,7 +75,7 @@ def sigmoid_gradient_error(x: Floats, r: Rounding) -> Floats:
 def softplus_gradient_error(x: Floats, r: Rounding) -> Floats:
     """Either σ(x), or exp(x − softplus(x)) from the value."""
     from_value = exp_difference(x - softplus(x), softplus_error(x, r), r)
-    return np.asarray(logistic(x) * from_value + sigmoid_error(x, r))
+    return np.asarray(np.maximum(logistic(x) * from_value, sigmoid_error(x, r)))
 
 
 def _softplus_bound(sign: float) -> Any:
@@ -103,7 +103,8 @@ def softplus_curvature_error(x: Floats, r: Rounding) -> Floats:
     """σ' by way of σ, of exp(x − softplus(x)), or of t = e^−|x|/(1 + e^−|x|) as t − t²."""
     t, slope = logistic(-np.abs(x)), logistic(x) * logistic(-x)
     from_value = slope * exp_difference(x - softplus(x), softplus_error(x, r), r) + logistic(x) * softplus_gradient_error(x, r)
-    return np.asarray(sigmoid_gradient_error(x, r) + from_value + t * r.grow(r.relative("exp") + 6.0 * r.u))
+    direct = t * r.grow(r.relative("exp") + 6.0 * r.u)
+    return np.asarray(np.maximum(np.maximum(sigmoid_gradient_error(x, r), from_value), direct))
 
 
 def _relu_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
