@@ -168,7 +168,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         state = metafunc.config.stash[_STATE]
         cases = state.cases()
         family_checks = [k for k in checks().values() if k.family == family]
-        pairs = [(k, c) for k in family_checks for c in cases if fitting(k, c) and state.takes(k, c)]
+        declared = {(i.backend, i.operation, i.name): i for i in state.implementations}
+        known = [(c, declared.get((c.backend, c.operation, c.implementation))) for c in cases]
+        pairs = [(k, c) for k in family_checks for c, own in known if fitting(k, c, own) and state.takes(k, c)]
         ids = [f"{k.name}-{c.id}" for k, c in pairs]
         groups = [pytest.mark.xdist_group(f"{c.backend}-{'x64' if c.dtype == 'float64' else 'x32'}") for _, c in pairs]
         metafunc.parametrize("check,case", [pytest.param(k, c, marks=g) for (k, c), g in zip(pairs, groups, strict=True)], ids=ids)

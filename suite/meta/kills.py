@@ -2,8 +2,8 @@
 
 How exp, log and their like round differs between CPUs, so that a check may reject a mutant on one and let it pass on another. Each mutant
 is therefore measured several times: with this CPU's functions, with better ones, and with ones that are wrong by up to :data:`OFF` units
-in the last place, at random. Checks that reject it every time are certain, those that do so now and then depend on ``rounding``. A mutant's own checks
-have to be certain. On any CPU every certain check has to reject it, and no check that is neither.
+in the last place, at random. Checks that reject it every time are certain, those that do so now and then depend on ``rounding``. A
+mutant's own checks have to be certain. On any CPU every certain check has to reject it, and no check that is neither.
 """
 
 from __future__ import annotations
