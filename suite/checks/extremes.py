@@ -179,7 +179,7 @@ def _nothing_gives_nothing(subject: Subject, batch: Batch) -> list[Verdict]:
 def _many_classes(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
     """Rows of thousands of classes: all alike, and in steps of a sixteenth that go round."""
     found = []
-    for n in MANY:
+    for n in (n for n in MANY if n < fmt.max):
         x = round_to(fmt, np.stack([np.zeros(n), np.arange(n) % 33 / 16.0])[None])
         arrays: dict[str, NDArray[Any]] = {}
         for argument in operation.arguments:

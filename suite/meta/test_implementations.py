@@ -34,7 +34,7 @@ from suite import implements
 
 @implements("softplus", backend="numpy")
 def softplus(x):
-    return np.logaddexp(np.zeros_like(x), x)
+    return np.logaddexp(0.0, x.astype(np.float64)).astype(x.dtype)
 
 @implements("softmax", backend="numpy")
 def softmax(x, axis=-1):
@@ -158,9 +158,9 @@ def test_a_wrong_gradient_of_ones_own_is_found(tmp_path: Path) -> None:
     path = written(tmp_path, TIES)
     done = checked(path, "--backend", "jax:jit", "--dtype", "float32")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert {line.partition("[")[2].partition("-")[0] for line in done.stdout.splitlines() if line.startswith("FAILED")} == {
-        "gradient_within_bound"
-    }
+    found = {line.partition("[")[2].partition("-")[0] for line in done.stdout.splitlines() if line.startswith("FAILED")}
+    assert {"gradient_within_bound", "logaddexp_slope_is_sigmoid"} <= found
+    assert "value_within_bound" not in found
     wrong = run(reproduction(done), tmp_path)
     assert (wrong.returncode, "AssertionError: not within the bound" in wrong.stderr) == (1, True), wrong.stderr
 
@@ -180,7 +180,8 @@ def test_a_file_that_raises_beside_its_framework_fails(tmp_path: Path) -> None:
     done = checked(path, "--dtype", "float16", "--operation", "softplus")
     assert done.returncode == 1
     failed = f"ImportError: {path} raises, in the process of numpy, AssertionError: not here (line 2)"
-    assert done.stdout.count(f"E     {failed}") == done.stdout.count("FAILED ") > 1
+    # Two laws judge what a function refuses: they fail, or hold, without its words.
+    assert done.stdout.count(f"E     {failed}") >= done.stdout.count("FAILED ") - 2 > 1
 
 
 DECLARED = "from suite import implements\n@implements({})\ndef f({}): return 0\n"
@@ -270,7 +271,7 @@ import numpy as np
 from suite import check_implementation
 
 def right(x):
-    return np.logaddexp(np.zeros_like(x), x)
+    return np.logaddexp(0.0, x.astype(np.float64)).astype(x.dtype)
 
 def wrong(x):
     return np.log1p(np.exp(x))
