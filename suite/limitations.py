@@ -215,16 +215,18 @@ def _largest_other(x: Floats) -> Floats:
 
 
 def witness(entry: Limitation, operation: Operation, dtype: str, block: tuple[int, ...]) -> Batch:
-    """The witness repeated to a full block, so that vector kernels see it as they see a batch."""
+    """The witness repeated to a full block, so that vector kernels see it as they see a batch; several examples in turns."""
     fmt = FORMATS[dtype]
     arrays: dict[str, NDArray[Any]] = {}
     rows = block[0]
+    single = {a.name for a in operation.arguments if not a.rows}
     for name, given in entry.witness.items():
         value = np.asarray(_resolved(given, fmt))
         value = value if value.dtype == bool else value.astype(np.int64 if _is_index(operation, name) else np.float64)
         if value.dtype == np.float64:
             value = round_to(fmt, value)
-        arrays[name] = np.broadcast_to(value, (1, rows, *value.shape)).copy()
+        several = value.ndim > (1 if name not in single else 0)
+        arrays[name] = value[np.arange(rows) % len(value)][None] if several else np.broadcast_to(value, (1, rows, *value.shape)).copy()
     if operation.shape == "row" and operation.gradient is not None and "cotangent" not in arrays:
         first = arrays[operation.arguments[0].name]
         top = first.argmax(axis=-1)
