@@ -167,8 +167,8 @@ class Implementation:
 
     ``name`` is the public API's dotted path, with arguments that select a variant in parentheses behind it:
     ``keras.losses.BinaryCrossentropy(from_logits=True)``. ``function`` takes the operation's array arguments by position and
-    the keyword arguments in ``accepts``; it imports its framework when it is called, not before. ``file`` is the user's file that
-    declares it, empty for what stands in a backend's table.
+    the keyword arguments in ``accepts``, where ``axes`` says that ``axis`` may be several; it imports its framework when it is called,
+    not before. ``file`` is the user's file that declares it, empty for those in the tables.
     """
 
     operation: str

@@ -88,18 +88,19 @@ _ELEMENTWISE: tuple[_Row, ...] = (
 )
 
 _ROWS: tuple[_Row, ...] = (
-    _row("softmax", "keras.ops.softmax", lambda x, axis=-1: keras.ops.softmax(x, axis=axis), "axis"),
+    _row("softmax", "keras.ops.softmax", lambda x, axis=-1: keras.ops.softmax(x, axis=axis), "axis", "axes"),
     _row("softmax", "keras.activations.softmax", lambda x, axis=-1: keras.activations.softmax(x, axis=axis), "axis"),
     _row(
         "softmax",
         "keras.layers.Softmax",
         lambda x, axis=-1, where=None: _layer("Softmax", x, axis=axis)(x, mask=where),
         "axis",
+        "axes",
         "where",
     ),
     _row("log_softmax", "keras.ops.log_softmax", lambda x, axis=-1: keras.ops.log_softmax(x, axis=axis), "axis"),
     _row("log_softmax", "keras.activations.log_softmax", lambda x, axis=-1: keras.activations.log_softmax(x, axis=axis), "axis"),
-    _row("logsumexp", "keras.ops.logsumexp", lambda x, axis=-1: keras.ops.logsumexp(x, axis=axis), "axis"),
+    _row("logsumexp", "keras.ops.logsumexp", lambda x, axis=-1: keras.ops.logsumexp(x, axis=axis), "axis", "axes"),
     _row("masked_mean", "keras.losses.Loss(reduction=mean_with_sample_weight)", _masked_mean),
     _row("masked_mean", "keras.ops.average(weights=mask)", _average),
 )
@@ -166,14 +167,16 @@ _CATEGORICAL_LOSSES: tuple[_Row, ...] = (
     _row(
         "categorical_cross_entropy",
         "keras.losses.categorical_crossentropy",
-        lambda p, y, axis=-1: keras.losses.categorical_crossentropy(y, p, axis=axis),
+        lambda p, y, axis=-1, label_smoothing=0.0: keras.losses.categorical_crossentropy(y, p, axis=axis, label_smoothing=label_smoothing),
         "axis",
+        "label_smoothing",
     ),
     _row(
         "categorical_cross_entropy",
         "keras.losses.CategoricalCrossentropy",
-        lambda p, y, axis=-1: _loss("CategoricalCrossentropy", p, axis=axis)(y, p),
+        lambda p, y, axis=-1, label_smoothing=0.0: _loss("CategoricalCrossentropy", p, axis=axis, label_smoothing=label_smoothing)(y, p),
         "axis",
+        "label_smoothing",
     ),
     _row(
         "categorical_cross_entropy",
@@ -199,14 +202,20 @@ _CATEGORICAL_LOSSES: tuple[_Row, ...] = (
     _row(
         "softmax_cross_entropy_with_logits",
         "keras.losses.categorical_crossentropy(from_logits=True)",
-        lambda x, y, axis=-1: keras.losses.categorical_crossentropy(y, x, from_logits=True, axis=axis),
+        lambda x, y, axis=-1, label_smoothing=0.0: keras.losses.categorical_crossentropy(
+            y, x, from_logits=True, axis=axis, label_smoothing=label_smoothing
+        ),
         "axis",
+        "label_smoothing",
     ),
     _row(
         "softmax_cross_entropy_with_logits",
         "keras.losses.CategoricalCrossentropy(from_logits=True)",
-        lambda x, y, axis=-1: _loss("CategoricalCrossentropy", x, from_logits=True, axis=axis)(y, x),
+        lambda x, y, axis=-1, label_smoothing=0.0: _loss(
+            "CategoricalCrossentropy", x, from_logits=True, axis=axis, label_smoothing=label_smoothing
+        )(y, x),
         "axis",
+        "label_smoothing",
     ),
     _row(
         "softmax_cross_entropy_with_logits",

@@ -164,7 +164,7 @@ TensorFlowBackend.implementations = (
     _row("relu", "tf.nn.relu", lambda x: tf.nn.relu(x)),
     _row("softmax", "tf.nn.softmax", lambda x, axis=-1: tf.nn.softmax(x, axis=axis), "axis"),
     _row("log_softmax", "tf.nn.log_softmax", lambda x, axis=-1: tf.nn.log_softmax(x, axis=axis), "axis"),
-    _row("logsumexp", "tf.reduce_logsumexp", lambda x, axis=-1: tf.reduce_logsumexp(x, axis=axis), "axis"),
+    _row("logsumexp", "tf.reduce_logsumexp", lambda x, axis=-1: tf.reduce_logsumexp(x, axis=axis), "axis", "axes"),
     _row(
         "logaddexp",
         "tf.experimental.numpy.logaddexp",
