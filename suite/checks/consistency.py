@@ -49,10 +49,10 @@ def _apis_agree(subject: Subject, batch: Batch) -> list[Verdict]:
 
 
 def _chosen(batch: Batch, size: int) -> dict[str, NDArray[Any]]:
-    """Blocks of so many examples of a batch, from all over it: about 32 examples, or one block."""
+    """Blocks of so many examples of a batch, from all over it: all of them, or as many as fit into 32 blocks."""
     flat = batch.flat()
     count = len(next(iter(flat.values())))
-    blocks = max(1, BLOCK_ROWS // size)
+    blocks = min(BLOCK_ROWS, -(-count // size))
     index = (np.arange(blocks * size) * 37 % count).reshape(blocks, size)
     return {name: a[index] for name, a in flat.items()}
 
