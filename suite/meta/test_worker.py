@@ -26,7 +26,7 @@ from suite.worker import Worker
 
 SOFTMAX = {
     "operation": "softmax", "implementation": "scipy.special.softmax", "mode": "eager", "dtype": "float32", "arrays": ["x"],
-    "positional": 1, "options": {}, "gradient": [], "blocks": 1,
+    "positional": 1, "options": {}, "question": "value", "wrt": [], "view": "", "dtypes": {}, "blocks": 1,
 }  # fmt: skip
 ELEMENTWISE = [("sigmoid", "scipy.special.expit"), ("exp", "numpy.exp")]
 ROWS = {"x": np.array([[[0.0, 1.0, 2.0], [3.0, 3.0, 3.0]]])}
