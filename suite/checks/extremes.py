@@ -238,8 +238,8 @@ def _integers_are_labels_too(subject: Subject, batch: Batch) -> list[Verdict]:
         got = subject.values(batch)
     except FrameworkError:
         return []
-    expected = subject.values(_as_floats(batch))
-    got = round_to(subject.rounding.fmt, got)  # integers and floats together may give a wider float
+    # Integers and floats together may give a wider float.
+    got, expected = (round_to(subject.rounding.fmt, v) for v in (got, subject.values(_as_floats(batch))))
     score = unit_score(subject.rounding.fmt, got, expected)
     return [Verdict("value", score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape))]
 
