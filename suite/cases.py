@@ -86,10 +86,11 @@ def canonical(backend: str, operation: str) -> Implementation | None:
     return next((i for i in backends()[backend].implementations if i.operation == operation), None)
 
 
-def taken(profile: Profile, check: Check, case: Case) -> bool:
-    """Whether a profile takes the check on the case."""
-    if profile.breadth == "all" or (profile.breadth == "wide" and not check.thorough):
+def taken(profile: Profile, check: Check, case: Case, narrow: bool = False) -> bool:
+    """Whether a profile takes the check on the case; of a ``narrow`` selection everything but what has to be compiled for a check alone."""
+    if profile.breadth == "all" or (profile.breadth == "wide" and not check.thorough) or (narrow and not check.compiles):
         return True
+    profile = PROFILES["ci"] if narrow else profile
     if profile.thin and check.family == "equivalence" and case.dtype != "float32":
         return False
     first = canonical(case.backend, case.operation)

@@ -76,7 +76,9 @@ class State:
 
     def takes(self, check: Check, case: Case) -> bool:
         """Whether the profile takes a check on a selected case."""
-        return self.selection.narrow or taken(PROFILES[self.profile], check, case)
+        if self.selection.declared:
+            return True
+        return taken(PROFILES[self.profile], check, case, self.selection.narrow)
 
     def takes_sweep(self, output: Output) -> bool:
         """Whether the profile takes a sweep of a selected case."""

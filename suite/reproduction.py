@@ -135,7 +135,8 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
         block = failure.arrays[name] if name in failure.arrays else np.ones(_output_shape(operation, failure))
         own = f'"{failure.form.labels}"' if name == "labels" and failure.form.labels else ""
         literal = _block_literal(block, own or (dtype if block.dtype.kind == "f" else ""))
-        lines.append(f"{name} = {style.tensor.format(literal + _arranged(failure.form, block))}")
+        given = failure.form if name in names or not failure.form.view else PLAIN
+        lines.append(f"{name} = {style.tensor.format(literal + _arranged(given, block))}")
     lines += ["", _definition(adapter, operation, implementation, failure.form, style)]
     asked, defined = _asked(failure, style, names)
     lines += [*defined, f"result = {style.modes[case.mode].format(asked)}({', '.join(tensors)})"]
@@ -217,7 +218,10 @@ def _place(operation: Operation, failure: Failure) -> tuple[int, ...]:
     shape = failure.arrays[failure.output.split()[-1]].shape if of_argument else _output_shape(operation, failure)
     number = np.ravel_multi_index(failure.place, shape)
     places = failure.form.arrange(np.arange(np.prod(shape)).reshape(1, *shape))[0]
-    return tuple(int(i) for i in np.argwhere(places == number)[0])
+    place = tuple(int(i) for i in np.argwhere(places == number)[0])
+    if of_argument and failure.form.view == "strided":
+        return (*place[:-1], 2 * place[-1])
+    return place[::-1] if of_argument and failure.form.view == "transposed" else place
 
 
 def _output_shape(operation: Operation, failure: Failure) -> tuple[int, ...]:

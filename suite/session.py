@@ -168,7 +168,7 @@ class Session:
             arrays["cotangent"] = batch.arrays.get("cotangent", ones)
         if question in ("curvature", "tangent"):
             arrays["direction"] = batch.arrays["direction"]
-        arrays = {n: _handed_over(form, form.arrange(a)) for n, a in arrays.items()}
+        arrays = {n: _handed_over(form, form.arrange(a)) if n in names else form.arrange(a) for n, a in arrays.items()}
         header = request_header("evaluate", case, names, len(positional), options, wrt, batch.blocks, question, form)
         return (case, batch.key, question), Request(header, arrays)
 
@@ -176,7 +176,7 @@ class Session:
         """What the implementation returns, in the batch's layout."""
         key, request = self._request(case, batch, question)
         _, arrays = self.processes.answer(key, self.processes.of(case), request)
-        return {n: batch.form.restore(a, batch.first.shape[1:]) for n, a in arrays.items()}
+        return {n: batch.form.restore(_given_back(batch.form, n, a), batch.first.shape[1:]) for n, a in arrays.items()}
 
     def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
         """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
@@ -319,6 +319,13 @@ def _handed_over(form: Form, array: NDArray[Any]) -> NDArray[Any]:
     if form.view == "strided":
         return np.repeat(array, 2, axis=-1)
     return array.swapaxes(-1, -2) if form.view == "transposed" and array.ndim > 2 else array
+
+
+def _given_back(form: Form, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The inverse, for derivatives with respect to what was handed over: what lies in the gaps is dropped."""
+    if not name.startswith(("d ", "h ")) or form.view not in ("strided", "transposed"):
+        return array
+    return array[..., ::2] if form.view == "strided" else array.swapaxes(-1, -2)
 
 
 def _keyed(process: Any, asked: tuple[Any, Request]) -> tuple[Any, Any, Request]:

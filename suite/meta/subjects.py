@@ -49,7 +49,7 @@ def batches(check: Check, name: str, dtype: str, accepts: tuple[str, ...] = KEYW
     with np.errstate(all="ignore"):
         judged = tuple(check.prepare(operation, fmt, plain)) if check.prepare else plain
     forms = forms_of(operation, accepts) if check.forms else []
-    return (*judged, *(inputs.with_form(plain[0], operation, fmt, f) for f in forms if not (f.view and check.needs_gradient)))
+    return (*judged, *(inputs.with_form(plain[0], operation, fmt, f) for f in forms))
 
 
 def violations(check: Check, subject: Subject, judged: tuple[Batch, ...]) -> int:
