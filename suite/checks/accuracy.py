@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.batch import Batch, directions
-from suite.checks.base import Check, Subject, Verdict
+from suite.batch import Batch
+from suite.checks.base import Check, Subject, Verdict, with_directions
 from suite.floats import Floats, Format, round_to, ulp
-from suite.model import Operation
 from suite.oracle import Exact
 
 
@@ -128,10 +125,6 @@ def _no_premature_zero_in_curvature(subject: Subject, batch: Batch) -> list[Verd
     return [Verdict(name, score, normal, got, exact.high, np.zeros(score.shape))]
 
 
-def _with_direction(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
-    return [batch.replaced(batch.label, {"direction": directions(batch)}) for batch in plain]
-
-
 def hard_labels(batch: Batch) -> NDArray[np.bool_]:
     """Examples whose labels, if there are any, are all 0 or 1 or an index."""
     examples = batch.flat()
@@ -170,11 +163,11 @@ CHECKS = (
     Check(
         "curvature_within_bound", "vanishing", "bound",
         "The second derivative by the framework's autodiff differs from the exact one by no more than its bound.",
-        _always, _curvature_within_bound, asks="curvature", prepare=_with_direction, thorough=True, compiles=2,
+        _always, _curvature_within_bound, asks="curvature", prepare=with_directions, thorough=True, compiles=2,
     ),
     Check(
         "no_premature_zero_in_curvature", "vanishing", "law",
         "No second derivative is exactly 0 where the true one is a normal number of the dtype.",
-        _always, _no_premature_zero_in_curvature, asks="curvature", prepare=_with_direction, thorough=True, compiles=2,
+        _always, _no_premature_zero_in_curvature, asks="curvature", prepare=with_directions, thorough=True, compiles=2,
     ),
 )  # fmt: skip

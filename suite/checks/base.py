@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite import oracle
-from suite.batch import Batch
+from suite.batch import Batch, directions
 from suite.floats import Floats, Format, ulp
 from suite.model import Operation
 from suite.operations.bounds import Rounding
@@ -132,6 +132,16 @@ class Subject:
 
     def _options(self, batch: Batch) -> dict[str, float]:
         return {**self.operation.options, **batch.form.options}
+
+
+def has_rows(operation: Operation) -> bool:
+    """Whether any argument has a class axis."""
+    return any(a.rows for a in operation.arguments)
+
+
+def with_directions(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
+    """The batches with something to differentiate along: what second derivatives are asked for."""
+    return [batch.replaced(batch.label, {"direction": directions(batch)}) for batch in plain]
 
 
 def question_letter(question: Question) -> str:

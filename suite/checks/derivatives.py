@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from suite.batch import Batch, directions
-from suite.checks.base import Asked, Check, Subject, Verdict, share, spread_over_rows
+from suite.checks.base import Asked, Check, Subject, Verdict, share, spread_over_rows, with_directions
 from suite.checks.laws import grid_alone
 from suite.floats import Floats, Format, adds_exactly, is_representable
 from suite.model import Operation
@@ -113,10 +113,6 @@ def _curvature_is_nonnegative(subject: Subject, batch: Batch) -> list[Verdict]:
     return [spread_over_rows(verdict, got.shape[1]) if got.ndim == 2 else verdict]
 
 
-def _with_direction(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
-    return [batch.replaced(batch.label, {"direction": directions(batch)}) for batch in plain]
-
-
 # A chain of layers
 
 
@@ -183,7 +179,7 @@ CHECKS = (
     Check(
         "curvature_is_nonnegative", "vanishing", "bound",
         "The second derivative of a convex function is nowhere negative: the Hessian is positive semi-definite.",
-        lambda operation: operation.name in CONVEX, _curvature_is_nonnegative, asks="curvature", prepare=_with_direction, thorough=True,
+        lambda operation: operation.name in CONVEX, _curvature_is_nonnegative, asks="curvature", prepare=with_directions, thorough=True,
         compiles=2,
     ),
     Check(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from suite.batch import BLOCK_ROWS, FORMS, PLAIN, Batch, Form, unit_vectors
 from suite.checks.accuracy import share_of_bound
-from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, law, unit_score
+from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, has_rows, law, unit_score
 from suite.floats import Floats, Format, round_to
 from suite.model import Operation
 from suite.processes import FrameworkError
@@ -18,10 +18,6 @@ from suite.processes import FrameworkError
 MASKED, SCALED = next(f for f in FORMS if f.name == "where"), Form("scaled", view="scaled")
 MANY = (5_000, 100_000)
 LABEL_DTYPES = ("uint8", "int8", "int32", "int64", "uint32")
-
-
-def _has_rows(operation: Operation) -> bool:
-    return any(a.rows for a in operation.arguments)
 
 
 def _role(operation: Operation, role: str) -> str:
@@ -319,7 +315,7 @@ CHECKS = (
     ),
     *_pair(
         "one_class_is_certain", "Of one class the probability is 1, the loss 0 and the derivative 0, exactly",
-        lambda operation: _has_rows(operation) and operation.name not in ("masked_mean", "smooth_labels"), _one_class_is_certain,
+        lambda operation: has_rows(operation) and operation.name not in ("masked_mean", "smooth_labels"), _one_class_is_certain,
         _one_class, compiles=1,
     ),
     Check(
@@ -328,7 +324,7 @@ CHECKS = (
     ),
     Check(
         "many_classes_within_bound", "stability", "bound", "Values stay within their bound for 5,000 and for 100,000 classes.",
-        _has_rows, _many_classes_within_bound, prepare=_many_classes, thorough=True, compiles=1,
+        has_rows, _many_classes_within_bound, prepare=_many_classes, thorough=True, compiles=1,
     ),
     Check(
         "no_loss_for_no_class", "stability", "law", "A label that names no class gives NaN or is refused: no number.",
