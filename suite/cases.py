@@ -22,10 +22,10 @@ class Profile:
 
     The number of generated blocks is Hypothesis' own ``max_examples``. What :func:`taken` takes depends on the ``breadth``. A ``thin``
     profile takes the canonical implementations at float32 in every mode and at each other dtype in one mode, the other implementations
-    at float32 in one mode, identities at float32 alone, thorough checks in one mode at one dtype, and the values with masks, weights
-    and axes in one mode. A ``wide`` one takes thorough checks of canonical implementations at float32 in every mode and at each other
-    dtype in one, of the other implementations at float32 in one; where they have to be compiled, in one mode and at two dtypes. Modes
-    and dtypes go round from operation to operation and from check to check.
+    at float32 in one mode, identities at float32 alone, and thorough checks in one mode at one dtype. A ``wide`` one takes thorough
+    checks of canonical implementations at float32 in every mode and at each other dtype in one, of the other implementations at float32
+    in one; where they have to be compiled, in one mode and at two dtypes. Both take masks, weights and other axes in one mode, a thin one
+    for values alone. Modes and dtypes go round from operation to operation and from check to check.
     """
 
     rows: tuple[tuple[int, int], ...]

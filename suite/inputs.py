@@ -114,9 +114,9 @@ def _row_grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Array
 
 
 def _row_arrays(operation: Operation, fmt: Format, x: Floats) -> Arrays:
-    """The other arguments for given logits: labels that go through the classes, one-hot, every third row soft."""
+    """The other arguments for given logits: labels of the largest class and others in turns, one-hot, every third row soft."""
     count, n = x.shape
-    index = np.arange(count) // 4 % n
+    index = np.where(np.arange(count) % 2 == 0, x.argmax(axis=-1), np.arange(count) // 4 % n)
     one_hot = (np.arange(n) == index[:, None]).astype(np.float64)
     share = 2.0 ** -np.ceil(np.log2(n) + 1)
     even = np.where(one_hot > 0, 1.0 - (n - 1) * share, share)

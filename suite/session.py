@@ -143,7 +143,12 @@ class Session:
 
     def _forms(self, check: Check, case: Case, grid: Batch) -> list[Batch]:
         """The boundary grid in the other forms that the implementation takes."""
-        if case.dtype not in self.profile.form_dtypes or (self.profile.thin and (not in_turn(case) or check.needs_gradient)):
+        in_one_mode = self.profile.breadth != "all"
+        if (
+            case.dtype not in self.profile.form_dtypes
+            or (in_one_mode and not in_turn(case))
+            or (self.profile.thin and check.needs_gradient)
+        ):
             return []
         operation = operations()[case.operation]
         accepts = self.implementation(case).accepts
