@@ -173,7 +173,7 @@ OPERATIONS = (
             Slice((SIGMOID, SIGMOID_SLOPE, SIGMOID_BEND), row=(0.0,)),
             Slice((of_difference(SIGMOID), of_difference(SIGMOID_SLOPE)), arity=2),
         ),
-        gradient_range=(-0.25, 0.25), corners=(({"x": (0.0, -inf)}, (1.0, 0.0)), ({"x": (-inf, -inf, 0.0, -inf)}, (0.0, 0.0, 1.0, 0.0))),
+        corners=(({"x": (0.0, -inf)}, (1.0, 0.0)), ({"x": (-inf, -inf, 0.0, -inf)}, (0.0, 0.0, 1.0, 0.0))),
     ),
     Operation(
         "log_softmax", _X, "row", log_softmax_balls, _log_softmax_bound, "x_i − log Σ e^x_j", f"{_BLANCHARD}, section 4",
