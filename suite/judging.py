@@ -11,14 +11,14 @@ from hypothesis import Phase
 from hypothesis.errors import HypothesisException
 
 from suite import inputs, verdicts
-from suite.batch import Arrays, Batch
+from suite.batch import PLAIN, Arrays, Batch
 from suite.checks import Check
 from suite.checks.base import Question
 from suite.floats import FORMATS, hexadecimal
 from suite.model import Case, Limitation, Record
 from suite.operations import operations
 from suite.processes import Absent, FrameworkError, WorkerError
-from suite.reproduction import READINGS, Failure, script
+from suite.reproduction import READINGS, REFUSED, Failure, script
 from suite.session import Judgement, Session
 from suite.shards import Output
 
@@ -197,6 +197,8 @@ def _block(session: Session, case: Case, judgement: Judgement, question: Questio
         try:
             answer = session.evaluate(case, Batch(label, arrays, batch.form), question)[judgement.verdict.output][0]
         except FrameworkError:
+            if batch.form != PLAIN:
+                return {n: a[0] for n, a in arrays.items()}, (at, *place[1:]), REFUSED
             continue
         for reading in READINGS:
             number = _read(answer[at], {n: a[0, at] for n, a in arrays.items()}, place[1:], reading)

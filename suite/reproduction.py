@@ -52,6 +52,9 @@ class Failure:
         return bool(signs if self.got == self.expected else not near and not (np.isnan(self.got) and np.isnan(self.expected)))
 
 
+REFUSED = "refused"
+"""The function raises where it should return numbers."""
+
 READINGS = ("entry", "sum", "along", "cotangent's entry")
 """A number of an answer: the entry at a place; of a row, the sum, the sum weighted by ``direction``, the entry where ``cotangent`` is 1."""
 
@@ -139,9 +142,16 @@ def script(operation: Operation, implementation: Implementation, case: Case, fai
         lines.append(f"{name} = {style.tensor.format(literal + _arranged(given, block))}")
     lines += ["", _definition(adapter, operation, implementation, failure.form, style)]
     asked, defined = _asked(failure, style, names)
-    lines += [*defined, f"result = {style.modes[case.mode].format(asked)}({', '.join(tensors)})"]
-    lines += _assertion(failure, _read(operation, failure, style))
-    return "\n".join(lines)
+    call = f"result = {style.modes[case.mode].format(asked)}({', '.join(tensors)})"
+    if failure.reading == REFUSED:
+        return "\n".join([*lines, *defined, *_refusal(call)])
+    return "\n".join([*lines, *defined, call, *_assertion(failure, _read(operation, failure, style))])
+
+
+def _refusal(call: str) -> list[str]:
+    """The call of a function that raises, and the assertion that it does not."""
+    tried = ["try:", f"    {call}", "except Exception as error:", "    refusal = f'{type(error).__name__}: {error}'"]
+    return [*tried, "else:", "    refusal = ''", "assert not refusal, refusal"]
 
 
 _BEHIND = {"value": (), "mapped": (), "gradient": ("cotangent",), "curvature": ("cotangent", "direction"), "tangent": ("direction",)}

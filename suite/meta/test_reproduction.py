@@ -9,15 +9,16 @@ import subprocess
 import sys
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from suite.cases import implementations
 from suite.floats import Floats
-from suite.model import Case
+from suite.model import Case, Implementation
 from suite.operations import operations
-from suite.reproduction import Failure, _assertion, adapter_source, script
+from suite.reproduction import REFUSED, Failure, _assertion, adapter_source, script
 
 SIGMOID = ("numpy", "sigmoid", "scipy.special.expit")
 
@@ -73,3 +74,19 @@ def test_a_script_tells_right_from_wrong(x: Floats, tmp_path: Path) -> None:
     right, wrong = _run(0.5, x, tmp_path), _run(0.25, x, tmp_path)
     assert (right.returncode, wrong.returncode) == (0, 1), right.stderr
     assert "not within the bound" in wrong.stderr
+
+
+def _fussy(x: Any) -> Any:
+    if x.ndim:
+        raise ValueError("numbers one at a time")
+    return x
+
+
+def test_a_script_tells_a_refusal(tmp_path: Path) -> None:
+    """The function's own error is what its assertion says."""
+    failure = Failure("value", {"x": np.zeros(8)}, (0,), nan, 0.5, 0.0, reading=REFUSED)
+    fussy, case = Implementation("sigmoid", "numpy", "fussy", _fussy), Case("sigmoid", "numpy", "fussy", "eager", "float32")
+    command = [sys.executable, "-c", script(operations()["sigmoid"], fussy, case, failure)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "AssertionError: ValueError: numbers one at a time" in done.stderr
