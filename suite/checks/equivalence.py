@@ -192,7 +192,7 @@ SLOPES = (
     Identity(
         "logaddexp_slope_is_sigmoid", "logaddexp", "sigmoid", "∂ logaddexp(a, b)/∂a = σ(a − b)",
         lambda i: {"x": i["a"] - i["b"]}, lambda r, i: r,
-        lambda i: np.abs(i["a"] - i["b"]) <= np.maximum(np.abs(i["a"]), np.abs(i["b"])) * 2.0, left_slope="a",
+        lambda i: adds_exactly(i["a"], -i["b"]), left_slope="a",
     ),
     Identity(
         "logsumexp_slope_is_softmax", "logsumexp", "softmax", "∂ logsumexp(x)/∂x = softmax(x)",
