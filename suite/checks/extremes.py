@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from suite.batch import BLOCK_ROWS, FORMS, PLAIN, Batch, Form, unit_vectors
 from suite.checks.accuracy import share_of_bound
 from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, has_rows, law, unit_score
-from suite.floats import Floats, Format, round_to
+from suite.floats import Floats, Format, is_representable, round_to
 from suite.model import Operation
 from suite.processes import FrameworkError
 
@@ -234,10 +234,10 @@ def _integers_are_labels_too(subject: Subject, batch: Batch) -> list[Verdict]:
         got = subject.values(batch)
     except FrameworkError:
         return []
-    # Integers and floats together may give a wider float.
-    got, expected = (round_to(subject.rounding.fmt, v) for v in (got, subject.values(_as_floats(batch))))
-    score = unit_score(subject.rounding.fmt, got, expected)
-    return [Verdict("value", score, np.ones(got.shape, dtype=bool), got, expected, np.zeros(got.shape))]
+    expected, fmt = subject.values(_as_floats(batch)), subject.rounding.fmt
+    # Integers and floats together may give a wider float, which says more.
+    judged = is_representable(fmt, got) | ~is_representable(fmt, expected)
+    return [Verdict("value", unit_score(fmt, got, expected), judged, got, expected, np.zeros(got.shape))]
 
 
 def _unnormalised(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
