@@ -10,6 +10,7 @@ from typing import Literal
 from suite.backends import backends
 from suite.batch import BLOCK_ROWS, FORMS, Form
 from suite.checks import Check
+from suite.checks.base import has_rows
 from suite.floats import FORMATS
 from suite.model import Case, Implementation, Operation
 from suite.operations import operations
@@ -144,5 +145,5 @@ def forms_of(operation: Operation, accepts: Iterable[str]) -> list[Form]:
     """The forms that an operation has, and an implementation takes, beside the plain one."""
     keywords = {*operation.optional, *operation.options}
     keywords |= {"axes"} if "axis" in keywords else set()
-    rows = any(a.rows for a in operation.arguments)
+    rows = has_rows(operation)
     return [f for f in FORMS[1:] if set(f.needs) <= keywords & set(accepts) and (rows or f.view != "transposed")]

@@ -16,7 +16,7 @@ from suite.backends import backends
 from suite.batch import PLAIN, Batch, Form
 from suite.cases import Profile, all_cases, canonical, fitting, forms_of, implementations, in_turn
 from suite.checks import Check, checks
-from suite.checks.base import Asked, Question, Subject, Verdict
+from suite.checks.base import Asked, Question, Subject, Verdict, has_rows
 from suite.floats import FORMATS, Floats
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
@@ -109,7 +109,7 @@ class Session:
 
     def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
         """The boundary grid and the generated blocks, the same for every implementation."""
-        elementwise = not any(a.rows for a in operation.arguments)
+        elementwise = not has_rows(operation)
         key = (operation.name, dtype, (0, 0) if elementwise else rows)
         if key not in self._batches:
             fmt = FORMATS[dtype]
@@ -120,7 +120,7 @@ class Session:
     def inputs_for(self, check: Check, case: Case) -> list[Batch]:
         """The batches that a check judges a case on."""
         operation = operations()[case.operation]
-        shapes = self.profile.rows if any(a.rows for a in operation.arguments) else self.profile.rows[:1]
+        shapes = self.profile.rows if has_rows(operation) else self.profile.rows[:1]
         if operation.name == "masked_mean":
             shapes = tuple(s for s in shapes if s[1] > 1)
         found: list[Batch] = []

@@ -57,7 +57,8 @@ def grades(fmt: Format, got: Floats, exact: Exact) -> dict[str, float]:
     }
 
 
-def _value_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+def value_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+    """Values against their bound, whatever the batch is made to show."""
     got, exact, fmt = subject.values(batch), subject.exact_values(batch), subject.rounding.fmt
     limit = subject.value_limit(batch, exact.high)
     score = share_of_bound(fmt, got, exact, limit)
@@ -65,7 +66,8 @@ def _value_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
     return [Verdict("value", score, judged, got, exact.high, limit, grades(fmt, got, exact))]
 
 
-def _gradient_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+def gradient_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
+    """Gradients against theirs; what has none is not judged."""
     got, exact, fmt = subject.gradients(batch), subject.exact_gradients(batch), subject.rounding.fmt
     limits = subject.gradient_limits(batch)
     verdicts = []
@@ -143,12 +145,12 @@ CHECKS = (
     Check(
         "value_within_bound", "stability", "bound",
         "The value differs from the exact one by no more than the operation's rounding-error bound, and is finite wherever that is.",
-        _always, _value_within_bound, forms=True,
+        _always, value_within_bound, forms=True,
     ),
     Check(
         "gradient_within_bound", "vanishing", "bound",
         "The gradient by the framework's autodiff differs from the exact one by no more than its bound.",
-        _always, _gradient_within_bound, asks="gradient", forms=True,
+        _always, gradient_within_bound, asks="gradient", forms=True,
     ),
     Check(
         "no_premature_zero", "vanishing", "law",

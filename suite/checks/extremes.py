@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.batch import BLOCK_ROWS, FORMS, PLAIN, Batch, Form, unit_vectors
-from suite.checks.accuracy import share_of_bound
+from suite.checks.accuracy import gradient_within_bound, value_within_bound
 from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, has_rows, law, unit_score
 from suite.floats import Floats, Format, is_representable, round_to
 from suite.model import Operation
@@ -68,6 +68,10 @@ def _masked_contents(operation: Operation, fmt: Format, batch: Batch) -> list[Ba
     return [batch.replaced(f"masked {what}", {name: np.where(mask, batch.first, value)}) for what, value in contents.items()]
 
 
+def _within_bound(question: Question) -> Any:
+    return gradient_within_bound if question == "gradient" else value_within_bound
+
+
 def _masked_has_no_influence(question: Question) -> Any:
     def run(subject: Subject, batch: Batch) -> list[Verdict]:
         verdicts = []
@@ -112,23 +116,6 @@ def _minus_infinity(operation: Operation, fmt: Format, plain: Sequence[Batch]) -
     masked = _masked(operation, fmt, plain)[0]
     x = np.where(masked.arrays["where"], masked.first, -np.inf)
     return [masked.replaced("logits of -infinity", {operation.arguments[0].name: x}, PLAIN)]
-
-
-def _minus_infinity_counts_as_nothing(question: Question) -> Any:
-    def run(subject: Subject, batch: Batch) -> list[Verdict]:
-        fmt = subject.rounding.fmt
-        if question == "value":
-            got, exact = subject.values(batch), subject.exact_values(batch)
-            limit = subject.value_limit(batch, exact.high)
-            return [Verdict("value", share_of_bound(fmt, got, exact, limit), np.ones(got.shape, bool), got, exact.high, limit)]
-        verdicts = []
-        limits, truths = subject.gradient_limits(batch), subject.exact_gradients(batch)
-        for name, got in subject.gradients(batch).items():
-            exact, limit = truths[name], limits[name]
-            verdicts.append(Verdict(f"d {name}", share_of_bound(fmt, got, exact, limit), ~np.isnan(exact.high), got, exact.high, limit))
-        return verdicts
-
-    return run
 
 
 # How many
@@ -187,12 +174,6 @@ def _many_classes(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> 
     return found
 
 
-def _many_classes_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
-    got, exact = subject.values(batch), subject.exact_values(batch)
-    limit = subject.value_limit(batch, exact.high)
-    return [Verdict("value", share_of_bound(subject.rounding.fmt, got, exact, limit), np.ones(got.shape, bool), got, exact.high, limit)]
-
-
 # Labels
 
 
@@ -244,18 +225,6 @@ def _unnormalised(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> 
     """Labels that sum to ½, 1 and 2, in turns."""
     factor = np.array([0.5, 1.0, 2.0])[np.arange(plain[0].first.shape[1]) % 3][:, None]
     return [b.replaced("labels of another sum", {"labels": b.arrays["labels"] * factor}) for b in plain]
-
-
-def _labels_need_not_sum_to_one(question: Question) -> Any:
-    def run(subject: Subject, batch: Batch) -> list[Verdict]:
-        if question == "value":
-            return _many_classes_within_bound(subject, batch)
-        (name,) = subject.operation.differentiable
-        got, exact, limit = subject.gradients(batch)[name], subject.exact_gradients(batch)[name], subject.gradient_limits(batch)[name]
-        score = share_of_bound(subject.rounding.fmt, got, exact, limit)
-        return [Verdict(f"d {name}", score, ~np.isnan(exact.high), got, exact.high, limit)]
-
-    return run
 
 
 # Scaling inside a compiled function
@@ -311,7 +280,7 @@ CHECKS = (
     ),
     *_pair(
         "minus_infinity_counts_as_nothing", "Logits of −∞ count as classes that are not there, within the bound", _of_logits,
-        _minus_infinity_counts_as_nothing, _minus_infinity, kind="bound",
+        _within_bound, _minus_infinity, kind="bound",
     ),
     *_pair(
         "one_class_is_certain", "Of one class the probability is 1, the loss 0 and the derivative 0, exactly",
@@ -324,7 +293,7 @@ CHECKS = (
     ),
     Check(
         "many_classes_within_bound", "stability", "bound", "Values stay within their bound for 5,000 and for 100,000 classes.",
-        has_rows, _many_classes_within_bound, prepare=_many_classes, thorough=True, compiles=1,
+        has_rows, value_within_bound, prepare=_many_classes, thorough=True, compiles=1,
     ),
     Check(
         "no_loss_for_no_class", "stability", "law", "A label that names no class gives NaN or is refused: no number.",
@@ -338,7 +307,7 @@ CHECKS = (
     ),
     *_pair(
         "labels_need_not_sum_to_one", "Labels that sum to ½ or 2 give the loss that its formula says, within the bound",
-        lambda operation: bool(_role(operation, "distribution")) and operation.name != "smooth_labels", _labels_need_not_sum_to_one,
+        lambda operation: bool(_role(operation, "distribution")) and operation.name != "smooth_labels", _within_bound,
         _unnormalised, kind="bound",
     ),
     Check(
