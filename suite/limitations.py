@@ -90,8 +90,9 @@ def _read_region(entry: Mapping[str, Any], operation: Operation) -> dict[str, tu
     for number in _leaves(list(entry["witness"].values())):
         resolve(number, FORMATS["float32"])
     region = {k: (v[0], v[1]) for k, v in entry.get("region", {}).items()}
-    for feature, (low, high) in region.items():
-        if not resolve(low, FORMATS["float32"]) <= resolve(high, FORMATS["float32"]):
+    for feature, bounds in region.items():
+        low, high = (resolve(bound, FORMATS["float32"]) for bound in bounds)
+        if not (low <= high or (np.isnan(low) and np.isnan(high))):
             raise ValueError(f"the region of {feature} is empty")
     return region
 
@@ -160,13 +161,14 @@ def _resolved(data: Any, fmt: Format) -> Any:
 def region(entry: Limitation, operation: Operation, fmt: Format, batch: Batch, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which elements of an output of that shape lie in the entry's region; an entry without one covers everything.
 
-    A feature between bars, ``|x|``, is its absolute value.
+    A feature between bars, ``|x|``, is its absolute value. ``[nan, nan]`` is where a feature is NaN.
     """
     inside = np.ones(shape, dtype=bool)
-    for feature, (low, high) in entry.region.items():
+    for feature, bounds in entry.region.items():
         values = _feature(feature.strip("|"), operation, batch.flat())
         values = np.abs(values) if feature.startswith("|") else values
-        within = (values >= resolve(low, fmt)) & (values <= resolve(high, fmt))
+        low, high = (resolve(bound, fmt) for bound in bounds)
+        within = np.isnan(values) if np.isnan(low) else (values >= low) & (values <= high)
         if within.ndim < len(shape):
             within = within[:, None]
         elif within.ndim > len(shape):
