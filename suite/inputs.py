@@ -183,10 +183,14 @@ def with_form(batch: Batch, operation: Operation, fmt: Format, form: Form) -> Ba
 # Generated inputs
 
 
-def _raw(operation: Operation, rows: tuple[int, int]) -> st.SearchStrategy[NDArray[np.uint64]]:
+_DRAWN = 1000
+"""Hypothesis draws no more than 8 KiB for an example: larger blocks repeat what was drawn."""
+
+
+def _integers(count: int) -> st.SearchStrategy[NDArray[np.uint64]]:
     """Uniform 64-bit integers for one block, drawn as one string of bytes: thousands at the cost of one; all zeros is the simplest."""
-    count = _raw_size(operation, rows)
-    return st.binary(min_size=8 * count, max_size=8 * count).map(_from_bytes)
+    size = 8 * min(count, _DRAWN)
+    return st.binary(min_size=size, max_size=size).map(lambda drawn: np.resize(np.frombuffer(drawn, dtype="<u8"), count))
 
 
 def _raw_size(operation: Operation, rows: tuple[int, int]) -> int:
@@ -194,10 +198,6 @@ def _raw_size(operation: Operation, rows: tuple[int, int]) -> int:
     if any(a.rows for a in operation.arguments):
         return rows[0] * rows[1] + 2 * rows[0]
     return ELEMENTS * len(operation.arguments)
-
-
-def _from_bytes(drawn: bytes) -> NDArray[np.uint64]:
-    return np.frombuffer(drawn, dtype="<u8")
 
 
 def _choose(drawn: NDArray[np.uint64], options: ArrayLike) -> NDArray[Any]:
@@ -272,7 +272,7 @@ def _decode(operation: Operation, fmt: Format, rows: tuple[int, int], drawn: NDA
 
 def blocks(operation: Operation, fmt: Format, rows: tuple[int, int]) -> st.SearchStrategy[Arrays]:
     """One block of inputs, by argument name."""
-    return _raw(operation, rows).map(lambda drawn: _decode(operation, fmt, rows, drawn))
+    return _integers(_raw_size(operation, rows)).map(lambda drawn: _decode(operation, fmt, rows, drawn))
 
 
 def as_batch(operation: Operation, drawn: list[Arrays]) -> Batch:
@@ -294,8 +294,7 @@ def _drawn(size: int, count: int, run_seed: int) -> tuple[NDArray[np.uint64], ..
     def collect(drawn: NDArray[np.uint64]) -> None:
         found.append(drawn)
 
-    strategy = st.binary(min_size=8 * size, max_size=8 * size).map(_from_bytes)
-    run_hypothesis(strategy, collect, run_seed, count, (Phase.generate,), database=None)
+    run_hypothesis(_integers(size), collect, run_seed, count, (Phase.generate,), database=None)
     return tuple(found)
 
 
