@@ -205,12 +205,13 @@ class Case:
 class Limitation:
     """A known failure, as data: where it is, an input that shows it, and why.
 
-    ``region`` maps a feature of the operation (for elementwise ones an argument's name) to a closed interval; an element or row
-    whose features all lie inside is left out of the verdict as long as its score stays up to ``ceiling``. ``witness`` maps argument
-    names to an input on which the check must fail as long as the entry stands, or to several that take turns in a block. ``form`` names
-    the forms of call that it speaks of (``axis -2``, ``where``): the witness is called in the first. ``releases`` maps a distribution to
-    a version specifier. ``cpu`` names vector extensions that the CPU must have, or, behind a ``!``, must not have. Numbers in ``region``
-    and ``witness`` may be multiples of a dtype's ``tiny``, ``max``, ``u``, ``saturation`` (−log u).
+    ``region`` maps a feature of the operation (for elementwise ones an argument's name) to a closed interval, or to ``[nan, nan]``,
+    which is NaN; an element or row whose features all lie inside is left out of the verdict as long as its score stays up to
+    ``ceiling``. ``witness`` maps argument names to an input on which the check must fail as long as the entry stands, or to several
+    that take turns in a block. ``form`` names the forms of call that it speaks of (``axis -2``, ``where``): the witness is called in
+    the first. ``releases`` maps a distribution to a version specifier. ``cpu`` names vector extensions that the CPU must have, or,
+    behind a ``!``, must not have. Numbers in ``region`` and ``witness`` may be multiples of a dtype's ``tiny``, ``max``, ``u``,
+    ``saturation`` (−log u).
     """
 
     id: str

@@ -86,6 +86,8 @@ def test_an_empty_file_has_no_entries(tmp_path: Path) -> None:
         ({"region": {"x": [0, "2*tony"]}}, "2.tony"),
         ({"region": {"x": [0]}}, "region"),
         ({"region": {"x": 3}}, "region"),
+        ({"region": {"x": [2.0, 1.0]}}, "the region of x is empty"),
+        ({"region": {"x": [0.0, np.nan]}}, "the region of x is empty"),
         ({"region": {"label margin": [0, 1]}}, "label margin"),
         ({"region": {"distance": [0, 1]}}, "distance"),
         ({"ceiling": "high"}, "ceiling"),
@@ -190,6 +192,13 @@ def test_a_region_is_closed() -> None:
     x = {"x": [1.0, 2.0, 3.0, 3.5, np.nan]}
     assert inside("sigmoid", x, (5,), x=(2.0, 3.0)) == [False, True, True, False, False]
     assert inside("sigmoid", x, (5,)) == [True] * 5
+
+
+def test_nan_has_a_region_of_its_own() -> None:
+    """``[nan, nan]`` is where a feature is NaN; a row's features are NaN as soon as one of its entries is."""
+    assert inside("sigmoid", {"x": [1.0, np.nan]}, (2,), x=(np.nan, np.nan)) == [False, True]
+    rows = [[0.0, 1.0], [np.nan, 1.0]]
+    assert inside("softmax", {"x": rows}, (2, 2), largest=(np.nan, np.nan)) == [[False, False], [True, True]]
 
 
 def test_bars_are_an_absolute_value() -> None:
