@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -46,6 +46,12 @@ PROFILES = {
     "ci": Profile((_USUAL,), ("float32", "bfloat16"), 20, "wide"),
     "nightly": Profile((_USUAL, (64, 1), (64, 4), (32, 7), (32, 8), (8, 64), (8, 120), (8, 1023)), tuple(FORMATS), 100),
 }
+
+
+def depth(profile: Profile, narrow: bool) -> Profile:
+    """How deep a run goes; a ``narrow`` selection, asked for by name, at least as deep as ``ci``, but for generated blocks and shapes."""
+    ci = PROFILES["ci"]
+    return replace(profile, breadth=ci.breadth, form_dtypes=ci.form_dtypes) if narrow and profile.thin else profile
 
 
 @cache

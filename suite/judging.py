@@ -28,11 +28,15 @@ SHRINK_SECONDS = 5.0
 
 @dataclass
 class Outcome:
-    """What a check says of a case: records for the report, messages for the terminal; no message means that it holds."""
+    """What a check says of a case: records for the report, messages for the terminal; no message means that it holds.
+
+    ``absent`` says what the installed release lacks, ``idle`` why there was nothing to judge.
+    """
 
     records: list[Record] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     absent: str = ""
+    idle: str = ""
 
 
 def judge(session: Session, check: Check, case: Case, environment: str) -> Outcome:
@@ -44,7 +48,10 @@ def judge(session: Session, check: Check, case: Case, environment: str) -> Outco
             return outcome
         known = session.limitations(check, case)
         judgements = [j for batch in session.inputs_for(check, case) for j in session.judge(check, case, batch, known)]
-        outcome.records.append(_record(session, check, case, environment, judgements, outcome.failures))
+        if any(j.verdict.judged.any() for j in judgements):
+            outcome.records.append(_record(session, check, case, environment, judgements, outcome.failures))
+        else:
+            outcome.idle = f"{check.name} has nothing to judge here"
         for entry in known:
             outcome.records.append(_known(session, check, case, environment, entry, outcome.failures))
     except Absent as error:
@@ -150,15 +157,20 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
     }
     example = judgement.example()
     shown = ", ".join(f"{n} = {_short(v)}" for n, v in example.items() if n != "cotangent")
-    got, expected = numbers["got"], numbers["expected"]
     message = (
         f"{case.id}: {check.name} does not hold for {verdict.output}: {check.statement}\n"
         f"  input     {shown}{f', {judgement.batch.form.name}' if judgement.batch.form.name != 'plain' else ''}\n"
-        f"  got       {got!r} ({hexadecimal(got)})\n"
-        f"  exact     {expected!r} ({hexadecimal(expected)})\n"
-        f"  error     {abs(got - expected):.6g}, allowed {numbers['limit']:.6g}"
+        f"  got       {verdict.note or _compared(**numbers)}"
     )
     return message, _reproduction(session, check, case, judgement, numbers), numbers
+
+
+def _compared(got: float, expected: float, limit: float) -> str:
+    return (
+        f"{got!r} ({hexadecimal(got)})\n"
+        f"  exact     {expected!r} ({hexadecimal(expected)})\n"
+        f"  error     {abs(got - expected):.6g}, allowed {limit:.6g}"
+    )
 
 
 def _reproduction(session: Session, check: Check, case: Case, judgement: Judgement, numbers: dict[str, float]) -> str:
@@ -265,7 +277,7 @@ def _shrunk(session: Session, check: Check, case: Case, found: Judgement) -> Jud
 
     try:
         strategy, phases = inputs.blocks(operation, fmt, shape), (Phase.reuse, Phase.generate, Phase.shrink)
-        inputs.run_hypothesis(strategy, body, session.seed, session.examples, phases, report_multiple_bugs=False)
+        inputs.run_hypothesis(strategy, body, session.seed, session.examples + inputs.SIMPLEST, phases, report_multiple_bugs=False)
     except (_Violation, HypothesisException):
         pass
     return best

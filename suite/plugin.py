@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from suite import custom, machine, records, timing
 from suite.backends import backends
-from suite.cases import PROFILES, all_cases, cases_of, fitting, in_thin_sweep, swept_outputs, taken
+from suite.cases import PROFILES, all_cases, cases_of, depth, fitting, in_thin_sweep, swept_outputs, taken
 from suite.checks import Check, checks
 from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
@@ -231,9 +231,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         raise pytest.UsageError(f"--report: {error}") from error
     processes = Processes(state.device, state.time_limit, handed_over(state.declared))
     assert settings.default is not None
-    depth = custom.profile(state.profile) if state.declared else PROFILES[state.profile]
+    deep = custom.profile(state.profile) if state.declared else depth(PROFILES[state.profile], state.selection.narrow)
     command = shlex.join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
-    state.session = Session(processes, depth, state.seed, settings.default.max_examples, known, state.implementations, command)
+    state.session = Session(processes, deep, state.seed, settings.default.max_examples, known, state.implementations, command)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))
     state.session.announce_sweeps(p["output"] for p in _params(session.items) if isinstance(p.get("output"), Output))
@@ -255,7 +255,7 @@ def _is_controller(config: pytest.Config) -> bool:
 
 @pytest.fixture
 def judged(check: Check, case: Case, request: pytest.FixtureRequest) -> Outcome:
-    """The outcome of a check on a case, already on record; skips, with the reason, what is absent."""
+    """The outcome of a check on a case, already on record; skips, with the reason, what is absent and where nothing could be judged."""
     return _on_record(request, case, lambda session, environment: judge(session, check, case, environment))
 
 
@@ -282,6 +282,8 @@ def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Sessi
     if outcome.absent:
         state.note_absent(case.backend, outcome.absent, case.implementation, case.operation)
         pytest.skip(outcome.absent)
+    if outcome.idle and not outcome.failures:
+        pytest.skip(outcome.idle)
     return outcome
 
 

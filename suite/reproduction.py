@@ -47,6 +47,8 @@ class Failure:
     @property
     def decisive(self) -> bool:
         """Whether the script's assertion fails on what was got."""
+        if self.reading == REFUSED:
+            return True
         signs = self.expected == 0 and np.signbit(self.got) != np.signbit(self.expected)
         near = self.got == self.expected or abs(self.got - self.expected) <= self.limit
         return bool(signs if self.got == self.expected else not near and not (np.isnan(self.got) and np.isnan(self.expected)))

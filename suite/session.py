@@ -281,10 +281,10 @@ class Session:
         with np.errstate(all="ignore"):
             try:
                 return check.run(subject, batch)
-            except FrameworkError:
+            except FrameworkError as error:
                 if batch.form == PLAIN:
                     raise
-                return [_refused(subject, batch)]
+                return [_refused(subject.operation, batch, str(error))]
 
     def judge(self, check: Check, case: Case, batch: Batch, known: list[Limitation]) -> list[Judgement]:
         """The check's verdicts on one batch, known regions taken out."""
@@ -304,19 +304,22 @@ class Session:
         return self._prepared(check, operation, case.dtype, (batch,)) if check.prepare else [batch]
 
     def witness(self, check: Check, case: Case, entry: Limitation) -> Judgement | None:
-        """The check's verdict on an entry's witness if it fails there, else None: the entry has had its day."""
+        """The check's verdict on an entry's witness if it fails there as the entry says, else None: the entry has had its day."""
+        operation, fmt = operations()[case.operation], FORMATS[case.dtype]
         for batch in self._witness_batches(check, case, entry):
             for verdict in self._run(check, case, batch):
-                if verdict.violated.any():
-                    return Judgement(batch, verdict, verdict.judged)
+                inside = limitations.covered(entry, operation, fmt, verdict.inputs or batch, verdict.score)
+                if (verdict.violated & inside).any():
+                    return Judgement(batch, verdict, verdict.judged & inside)
         return None
 
 
-def _refused(subject: Subject, batch: Batch) -> Verdict:
+def _refused(operation: Operation, batch: Batch, error: str) -> Verdict:
     """What is to be said of a way to call a function that it takes, by its signature, and at which it raises: NaN for every value."""
-    exact = subject.exact_values(batch).high
-    everywhere = np.ones(exact.shape, dtype=bool)
-    return Verdict("value", np.full(exact.shape, np.inf), everywhere, np.full(exact.shape, np.nan), exact, np.zeros(exact.shape))
+    shape = batch.flat()[operation.arguments[0].name].shape
+    shape = shape[:1] if operation.shape == "scalar" else shape
+    score, got, unknown = (np.full(shape, value) for value in (np.inf, np.nan, np.nan))
+    return Verdict("value", score, np.ones(shape, dtype=bool), got, unknown, np.zeros(shape), note=f"raises {error}")
 
 
 def _handed_over(form: Form, array: NDArray[Any]) -> NDArray[Any]:

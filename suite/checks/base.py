@@ -159,7 +159,8 @@ class Verdict:
 
     ``score`` up to 1 holds, above it (or NaN) violates; for a bound it is the share of the bound that was used, for a law 0, infinity
     or how badly it is broken. ``judged`` leaves elements out. ``inputs`` is what was judged if it is not the batch that the check was
-    given. All arrays have the output's shape. ``grades`` characterise the same results.
+    given. All arrays have the output's shape. ``grades`` characterise the same results. ``note`` says what happened where there is no
+    number to show.
     """
 
     output: str
@@ -170,6 +171,7 @@ class Verdict:
     limit: Floats
     grades: Mapping[str, float] = field(default_factory=dict)
     inputs: Batch | None = None
+    note: str = ""
 
     @property
     def violated(self) -> NDArray[np.bool_]:

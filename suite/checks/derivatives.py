@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,8 +61,8 @@ def _midpoints(operation: Operation, batch: Batch) -> Batch:
     return batch.replaced("midpoints", middle)
 
 
-def _rises_above_chord(subject: Subject, batch: Batch) -> tuple[Floats, Floats, Floats, Floats, Batch]:
-    """(share of the limits, value at the midpoint, mean of the ends, limit, midpoints); 0 where a midpoint would round."""
+def _rises_above_chord(subject: Subject, batch: Batch) -> Verdict:
+    """Values at midpoints against the means of both ends; not judged where a midpoint would round."""
     operation, middle = subject.operation, _midpoints(subject.operation, batch)
     ends = _same_labels(operation, batch)
     exact = np.ones(batch.first.shape[0] * batch.first.shape[1], dtype=bool)
@@ -75,12 +76,11 @@ def _rises_above_chord(subject: Subject, batch: Batch) -> tuple[Floats, Floats, 
     limit = 0.5 * limits[0] + 0.5 * limits[1] + limits[2] + 2.0**-52 * np.abs(mean)
     above = share(np.maximum(got - mean, 0.0), limit)
     judged = exact & np.isfinite(mean) & np.isfinite(limit)
-    return np.where(judged, above, 0.0), got, mean, limit, middle
+    return Verdict("value", np.where(judged, above, 0.0), judged, got, mean, limit, inputs=middle)
 
 
 def _is_convex(subject: Subject, batch: Batch) -> list[Verdict]:
-    score, got, mean, limit, middle = _rises_above_chord(subject, batch)
-    return [Verdict("value", score, np.ones(got.shape, dtype=bool), got, mean, limit, inputs=middle)]
+    return [_rises_above_chord(subject, batch)]
 
 
 def _is_not_convex(subject: Subject, batch: Batch) -> list[Verdict]:
@@ -88,12 +88,13 @@ def _is_not_convex(subject: Subject, batch: Batch) -> list[Verdict]:
 
     A function that is another one, and convex, may err by more than this one's bound: by some units of its own values.
     """
-    score, got, mean, limit, middle = _rises_above_chord(subject, batch)
+    all_of_them = _rises_above_chord(subject, batch)
+    got, mean = all_of_them.got, all_of_them.expected
     with np.errstate(invalid="ignore"):
-        score = np.where(got - mean > 8.0 * subject.rounding.u * (np.abs(got) + np.abs(mean)), score, 0.0)
+        score = np.where(got - mean > 8.0 * subject.rounding.u * (np.abs(got) + np.abs(mean)), all_of_them.score, 0.0)
     found = bool((score > 1.0).any())
     judged = np.arange(len(got)) == int(np.argmax(score))
-    return [Verdict("value", np.full(got.shape, 0.0 if found else np.inf), judged, got, mean, limit, inputs=middle)]
+    return [replace(all_of_them, score=np.full(got.shape, 0.0 if found else np.inf), judged=judged)]
 
 
 def _chords(operation: Operation, fmt: Format, batch: Batch) -> list[Asked]:
@@ -126,7 +127,7 @@ def _chain(subject: Subject, batch: Batch) -> list[Verdict]:
     """The gradient through :data:`LAYERS` layers, layer by layer by the framework's own pullback, against the product of the exact slopes.
 
     Each layer may err by its gradient's bound and by one rounding of the product; what has become subnormal is not judged. At every
-    depth: the verdict is the worst of them.
+    depth: the verdict is the worst of them. All layers have finite values.
     """
     fmt, high = subject.rounding.fmt, subject.operation.gradient_range[1]
     states = [batch]
@@ -134,7 +135,7 @@ def _chain(subject: Subject, batch: Batch) -> list[Verdict]:
         value = subject.evaluate(states[-1], "value")["value"]
         states.append(batch.replaced(batch.label, {"x": np.asarray(value)}))
     gradient, exact, relative = np.ones(batch.first.shape[1]), np.ones(batch.first.shape[1]), np.zeros(batch.first.shape[1])
-    unknown, zero = np.zeros(gradient.shape, dtype=bool), np.zeros(gradient.shape, dtype=bool)
+    unknown, zero, lost = (np.zeros(gradient.shape, dtype=bool) for _ in range(3))
     worst, dies = np.zeros(gradient.shape), float("nan")
     for depth, state in enumerate(reversed(states), 1):
         slope, limit = _slopes(subject, state)
@@ -145,7 +146,8 @@ def _chain(subject: Subject, batch: Batch) -> list[Verdict]:
         judged = zero | (~unknown & (np.abs(exact) >= 8.0 * fmt.tiny))
         error = share(np.abs(gradient - exact), np.expm1(relative) * exact + np.where(exact == 0.0, 0.0, subject.rounding.underflow))
         error = np.where(np.abs(gradient) > high**depth * np.exp(relative), np.inf, error)
-        worst = np.where(judged, np.maximum(worst, error), worst)
+        lost = lost | ~np.isfinite(state.first[0])
+        worst = np.where(judged | lost, np.maximum(worst, np.where(lost, np.inf, error)), worst)
         if dies != dies and not gradient.any():
             dies = float(depth)
     grades = {"dies at depth": dies} if dies == dies else {}

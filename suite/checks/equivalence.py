@@ -284,7 +284,7 @@ def _by_probabilities(subject: Subject, batch: Batch) -> list[Verdict]:
     safe = Batch(there.label, {**there.arrays, "probabilities": np.where(inside, p, 0.5)})
     moved = np.abs(loss.exact_values(safe).high - exact)
     limit = subject.value_limit(batch, exact) + loss.value_limit(safe, loss.exact_values(safe).high) + moved
-    judged = inside.reshape(len(got), -1).all(axis=-1) & np.isfinite(exact)
+    judged = inside.reshape(len(got), -1).all(axis=-1) & np.isfinite(exact) & ~np.isnan(other)
     off = ~(np.abs(other - exact) <= 0.01 * np.abs(exact)) & np.isfinite(exact)
     size = np.abs(batch.flat()["logits"]).reshape(len(got), -1).max(axis=-1)
     frontier = {"frontier of probabilities": float(np.min(size[off]))} if off.any() else {}
