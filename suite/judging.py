@@ -160,15 +160,15 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
     message = (
         f"{case.id}: {check.name} does not hold for {verdict.output}: {check.statement}\n"
         f"  input     {shown}{f', {judgement.batch.form.name}' if judgement.batch.form.name != 'plain' else ''}\n"
-        f"  got       {verdict.note or _compared(**numbers)}"
+        f"  got       {verdict.note or _compared(check.against, **numbers)}"
     )
     return message, _reproduction(session, check, case, judgement, numbers), numbers
 
 
-def _compared(got: float, expected: float, limit: float) -> str:
+def _compared(against: str, got: float, expected: float, limit: float) -> str:
     return (
         f"{got!r} ({hexadecimal(got)})\n"
-        f"  exact     {expected!r} ({hexadecimal(expected)})\n"
+        f"  {against:<10}{expected!r} ({hexadecimal(expected)})\n"
         f"  error     {abs(got - expected):.6g}, allowed {limit:.6g}"
     )
 

@@ -205,7 +205,7 @@ class Check:
     ``run`` will ask for, so that it can be computed ahead. A check judges the boundary grid and the generated blocks, or what
     ``prepare`` makes of them; with ``forms`` other ways to call an operation too. ``other_operation`` leaves backends without that one
     out. A ``thorough`` check is taken less often by a thin profile. ``compiles`` says that each of its batches has to be compiled anew, and
-    how many of them a thin profile takes.
+    how many of them a thin profile takes. ``against`` says, in nine letters at most, what results are compared with.
     """
 
     name: str
@@ -222,6 +222,7 @@ class Check:
     among: Literal["all", "other modes", "other implementations"] = "all"
     thorough: bool = False
     compiles: int = 0
+    against: str = "exact"
     also: Callable[[Operation, Format, Batch], list[Asked]] = lambda operation, fmt, batch: []
 
     @property

@@ -171,12 +171,13 @@ CHECKS = (
     ),
     Check(
         "is_convex", "vanishing", "bound", "The value at a midpoint is no larger than the mean of the values at both ends.",
-        lambda operation: operation.name in CONVEX, _is_convex, thorough=True, also=_chords,
+        lambda operation: operation.name in CONVEX, _is_convex, thorough=True, also=_chords, against="chord",
     ),
     Check(
         "is_not_convex", "vanishing", "bound",
         "The squared error of a sigmoid is not convex: some midpoint lies above its chord, beyond all rounding.",
         lambda operation: operation.name == "sigmoid_squared_error", _is_not_convex, prepare=grid_alone, thorough=True, also=_chords,
+        against="chord",
     ),
     Check(
         "curvature_is_nonnegative", "vanishing", "bound",

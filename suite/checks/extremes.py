@@ -278,7 +278,7 @@ def _of_logits(operation: Operation) -> bool:
 CHECKS = (
     *_pair(
         "masked_has_no_influence", "Huge numbers, infinities and NaN behind a mask change no bit of what zeros there give", _is_masked,
-        _masked_has_no_influence, _masked, needs=_takes_mask, compiles=1, also=_contents,
+        _masked_has_no_influence, _masked, needs=_takes_mask, compiles=1, also=_contents, against="zeros",
     ),
     Check(
         "masked_gradient_is_zero", "vanishing", "law", "The gradient with respect to what is masked is exactly 0.", _is_masked,
@@ -313,7 +313,7 @@ CHECKS = (
     Check(
         "integer_labels_are_labels", "stability", "law",
         "Labels of any integer type, signed or not, give bit for bit what floating-point ones give, or are refused.",
-        _is_loss, _integers_are_labels_too, prepare=_integer_labels, thorough=True, compiles=1,
+        _is_loss, _integers_are_labels_too, prepare=_integer_labels, thorough=True, compiles=1, against="as floats",
         also=lambda operation, fmt, batch: [Asked(_as_floats(batch))],
     ),
     *_pair(

@@ -227,6 +227,7 @@ def _check(change: Change) -> Check:
     return Check(
         change.name, "stability", "bound" if change.compared == "bound" else "law", change.statement, change.applies,
         lambda subject, batch: _judge(change, subject, batch), thorough=True, prepare=change.prepare,
+        against="before",
         also=lambda operation, fmt, batch: [Asked(change.change(operation, fmt, batch)[0])],
     )  # fmt: skip
 
