@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import pytest
 from suite.backends import backends
 from suite.cases import PROFILES, Profile, cases_of, fitting, implementations, swept_outputs
 from suite.checks import Check, checks
+from suite.floats import FORMATS
 from suite.judging import Outcome, judge, swept
-from suite.loading import Declared, Nameless, handed_over, name_in, parameters
-from suite.model import Case, Implementation
+from suite.loading import Declared, Definition, Nameless, definition, handed_over, name_in, origin, parameters
+from suite.model import Case, Implementation, Operation
 from suite.operations import operations
 from suite.processes import Processes, python_path
 from suite.session import Session
@@ -56,10 +57,10 @@ def read(file: str, time_limit: float) -> list[Declared]:
 
 
 def read_all(files: list[str], time_limit: float) -> tuple[Declared, ...]:
-    """What several files declare; two functions of one name would be one case.
+    """What several files declare.
 
     Raises:
-        DeclarationError: as of :func:`read`, or there are two of a name.
+        DeclarationError: as of :func:`read`, or there are two files, or functions, of one name.
     """
     found: dict[tuple[str, str, str], Declared] = {}
     for declared in (d for file in dict.fromkeys(files) for d in read(file, time_limit)):
@@ -68,6 +69,11 @@ def read_all(files: list[str], time_limit: float) -> tuple[Declared, ...]:
 
 
 def _add(known: dict[tuple[str, str, str], Declared], declared: Declared) -> None:
+    """Raises ``DeclarationError`` for a file that could not be imported beside another one, and for a function that would be one case."""
+    mine = origin(declared.file)
+    for file in dict.fromkeys(d.file for d in known.values()):
+        if (theirs := origin(file)) != mine and theirs.stem == mine.stem:
+            raise DeclarationError(f"{declared.file} and {file} would both be imported as {mine.stem}: rename one")
     other = known.setdefault((declared.backend, declared.operation, declared.name), declared)
     if other.file != declared.file:
         raise DeclarationError(f"{declared.name} of {declared.file} is also the name of a function in {other.file}: rename one")
@@ -109,34 +115,49 @@ def _fitted(declared: Declared, given: Parameters) -> Declared:
         raise DeclarationError(f"{what}: unknown backend {declared.backend!r}; known are {', '.join(backends())}")
     if (declared.backend, declared.operation, declared.name) in implementations():
         raise DeclarationError(f"{what}: {declared.name} is the name of an implementation in the tables; give the file another one")
-    operation = operations()[declared.operation]
-    arrays = [a.name for a in operation.arguments]
     if given is None:
         raise DeclarationError(f"{what}: its parameters cannot be known; put it into a function of your own")
-    positional = [name for name, kind, _ in given if kind.startswith("POSITIONAL")]
-    by_name = {name: optional for name, kind, optional in given if kind in ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")}
-    keywords = {name: optional for name, optional in by_name.items() if name not in positional[: len(arrays)]}
-    needed = [name for name, optional in keywords.items() if not optional and name not in operation.options]
-    starred = any(kind == "VAR_POSITIONAL" for _, kind, _ in given)
-    if needed or (len(positional) < len(arrays) and not starred):
-        takes = ", ".join(f"{n}=..." if optional else n for n, _, optional in given)
-        raise DeclarationError(f"{what} takes ({takes}); {operation.name} gives it by position: {', '.join(arrays)}{_beside(declared)}")
-    accepts = tuple(name for name in (*operation.optional, *operation.options) if name in keywords)
-    return replace(declared, accepts=accepts, shape=operation.shape)
-
-
-def _beside(declared: Declared) -> str:
     operation = operations()[declared.operation]
-    some = [*operation.optional, *operation.options]
-    return f"; and, where it takes them, by keyword: {', '.join(some)}" if some else ""
+    accepts, left = _taken(operation, given, what)
+    return replace(declared, accepts=accepts, left=left, shape=operation.shape)
 
 
-def implementation(declared: Declared) -> Implementation:
+def _taken(operation: Operation, given: Sequence[Sequence[Any]], what: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keywords of the operation that a function takes, and the other parameters that it has beside the arrays."""
+    arrays = [a.name for a in operation.arguments]
+    positional = [name for name, kind, _ in given if kind.startswith("POSITIONAL")]
+    kinds = {kind: name for name, kind, _ in given}
+    beside = {name: kind for name, kind, _ in given if name not in positional[: len(arrays)] and not kind.startswith("VAR_")}
+    known = (*operation.optional, *operation.options)
+    accepts = tuple(name for name in known if beside.get(name, "POSITIONAL_ONLY") != "POSITIONAL_ONLY")
+    always = set(accepts) & set(operation.options)
+    needed = [name for name, _, optional in given if name in beside and not optional and name not in always]
+    missing = len(positional) < len(arrays) and "VAR_POSITIONAL" not in kinds
+    if needed or missing:
+        takes = ", ".join(_STARS.get(kind, "") + name + ("=..." if optional else "") for name, kind, optional in given)
+        if not missing and set(needed) <= set(accepts):
+            raise DeclarationError(f"{what} takes ({takes}): {needed[0]} needs a default, since not every call gives it")
+        keywords = f"; and, where it takes them, by keyword: {', '.join(known)}" if known else ""
+        raise DeclarationError(f"{what} takes ({takes}); {operation.name} gives it by position: {', '.join(arrays)}{keywords}")
+    others = [f"**{kinds['VAR_KEYWORD']}"] if "VAR_KEYWORD" in kinds else []
+    return accepts, (*(name for name in beside if name not in accepts), *others)
+
+
+_STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
+
+
+@dataclass(frozen=True)
+class Own(Implementation):
+    """A user's own; ``left`` has the parameters that it is not given, a ``**others`` among them."""
+
+    left: tuple[str, ...] = ()
+
+
+def implementation(declared: Declared) -> Own:
     """What the main process knows of it; the function is called in the framework's process alone."""
-    dtypes = backends()[declared.backend].dtypes
-    return Implementation(
-        declared.operation, declared.backend, declared.name, _elsewhere, declared.accepts, tuple(dtypes), file=declared.file
-    )
+    names = (declared.operation, declared.backend, declared.name)
+    dtypes = tuple(backends()[declared.backend].dtypes)
+    return Own(*names, _elsewhere, declared.accepts, dtypes, declared.file, declared.left)
 
 
 def _elsewhere(*_: Any, **__: Any) -> Any:
@@ -144,15 +165,26 @@ def _elsewhere(*_: Any, **__: Any) -> Any:
 
 
 def unchecked(found: Implementation) -> str:
-    """A line on the keywords that a function does without; empty if it takes all that its operation knows."""
+    """A line on the keywords that a function does without, and on its parameters that are not given; empty if there are none."""
     operation = operations()[found.operation]
+    left = found.left if isinstance(found, Own) else ()
     lacking = [name for name in (*operation.optional, *operation.options) if name not in found.accepts]
-    return f"{found.name}: not checked, since it does not take them: {', '.join(lacking)}" if lacking else ""
+    # Known keywords are not tried on a **: one that drops them unread would fail at what its function never claimed to do.
+    others = next((name for name in left if name.startswith("**")), "")
+    defaults = [name for name in left if name != others]
+    parts = []
+    if others:
+        parts.append(f"not checked, since {others} does not say which keywords it takes: {', '.join([*lacking, 'any other'])}")
+    elif lacking:
+        parts.append(f"not checked, since it does not take them: {', '.join(lacking)}")
+    if defaults:
+        parts.append(f"left at their defaults: {', '.join(defaults)}")
+    return f"{found.name}: {'; '.join(parts)}" if parts else ""
 
 
 def profile(name: str) -> Profile:
-    """The profile as it is for declared functions: nothing is left out."""
-    return replace(PROFILES[name], breadth="all")
+    """The profile as it is for declared functions: nothing is left out, and keywords are checked at every dtype."""
+    return replace(PROFILES[name], breadth="all", form_dtypes=tuple(FORMATS))
 
 
 def outputs_of(case: Case) -> list[Output]:
@@ -184,12 +216,12 @@ def check_implementation(
         seed: of the generated inputs: the same from run to run unless another is given.
 
     Raises:
-        ValueError: a name is unknown, the function cannot be imported, or its parameters do not fit.
+        ValueError: a name is unknown or taken, the function cannot be imported, or its parameters do not fit.
     """
     frame = inspect.currentframe()
     caller = frame.f_back.f_globals if frame is not None and frame.f_back is not None else {}
     declared = _fitted(_found(function, operation, backend, caller), parameters(function))
-    _running.add(declared)
+    _running.add(declared, definition(function))
     found = implementation(declared)
     cases = list(_chosen(found, modes, dtypes))
     pairs: list[tuple[Question, Case]] = [(check, case) for check in checks().values() for case in cases if fitting(check, case, found)]
@@ -203,6 +235,8 @@ def check_implementation(
             pytest.fail(f"{asked[1].backend} is absent: {outcome.absent}", pytrace=False)
         if outcome.failures:
             pytest.fail("\n\n".join(outcome.failures), pytrace=False)
+        if outcome.idle:
+            pytest.skip(outcome.idle)
 
     return test
 
@@ -243,12 +277,17 @@ class _Running:
 
     def __init__(self) -> None:
         self._declared: dict[tuple[str, str, str], Declared] = {}
+        self._defined: dict[tuple[str, str], tuple[Definition | None, str]] = {}
         self._sessions: dict[int, Session] = {}
         self._announced: set[tuple[int, Case]] = set()
         self._processes: Processes | None = None
 
-    def add(self, declared: Declared) -> None:
+    def add(self, declared: Declared, defined: Definition | None) -> None:
         """Before the first test as a rule; processes that do not know of it are given up."""
+        first, operation = self._defined.setdefault((declared.file, declared.attribute), (defined, declared.operation))
+        if first != defined:
+            what = f"{declared.attribute} for {operation} is replaced by {declared.attribute} for {declared.operation}"
+            raise DeclarationError(f"{declared.file}: {what}: rename one")
         _add(self._declared, declared)
         if self._processes is not None:
             self.close()

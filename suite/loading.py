@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
 
-from suite.declared import CLAIMS, Loading
+from suite.declared import CLAIMS, Claim, Loading
 from suite.model import Implementation
 
 Function = Callable[..., Any]
@@ -36,8 +36,8 @@ class Nameless(Exception):
 class Declared:
     """A function of a user's file, as plain data: where it is, what it claims, what it takes.
 
-    ``attribute`` is its name in ``file``, ``accepts`` has the keywords that it is given beside the arrays, ``shape`` is the operation's,
-    ``path`` what ``sys.path`` needs for the file's own imports.
+    ``attribute`` is its name in ``file``, ``accepts`` has the keywords that it is given beside the arrays, ``left`` the parameters that
+    it is not given, a ``**others`` among them; ``shape`` is the operation's, ``path`` what ``sys.path`` needs for the file's own imports.
     """
 
     file: str
@@ -47,6 +47,7 @@ class Declared:
     accepts: tuple[str, ...] = ()
     shape: str = "elementwise"
     path: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,6 +59,13 @@ def label(file: str) -> str:
     """A file as it stands in the names of its functions: its stem, or the package whose ``__init__.py`` it is."""
     path = Path(file)
     return path.parent.name if path.stem == "__init__" else path.stem
+
+
+def origin(file: str) -> Path:
+    """What takes the name that a file is imported by: the file, or the outermost package that it is in."""
+    path = Path(file)
+    root, _ = _place(path)
+    return root / path.relative_to(root).parts[0]
 
 
 def handed_over(declared: Iterable[Declared]) -> dict[str, str]:
@@ -123,13 +131,37 @@ def described(file: str) -> list[dict[str, Any]]:
     """What a file declares: names, claims, and the parameters of the functions."""
     module = load(file)
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for claim in CLAIMS:
-        if claim.module == module.__name__:
-            name = name_in(vars(module), claim.function, decorated=True)
-            function = attrgetter(name)(module)
-            entry = {"attribute": name, "operation": claim.operation, "backend": claim.backend, "parameters": parameters(function)}
-            found[name, claim.operation, claim.backend] = entry
+    claims = [claim for claim in CLAIMS if claim.module == module.__name__]
+    for claim in claims:
+        name = name_in(vars(module), claim.function, decorated=True)
+        function = attrgetter(name)(module)
+        _require_same(claim, name, function, claims)
+        entry = {"attribute": name, "operation": claim.operation, "backend": claim.backend, "parameters": parameters(function)}
+        found[name, claim.operation, claim.backend] = entry
     return list(found.values())
+
+
+def _require_same(claim: Claim, name: str, function: Function, claims: Iterable[Claim]) -> None:
+    """Raises ``Nameless`` if what stands under a claim's name is a later function, not what decorators made of the claim's own."""
+    own, there = definition(claim.function), definition(function)
+    if own and there and own.name == there.name and own != there:
+        other = next((f" for {c.operation} on {c.backend}" for c in claims if definition(c.function) == there), "")
+        first = f"{name} for {claim.operation} on {claim.backend} (line {own.line})"
+        raise Nameless(f"{first} is replaced by {name}{other} (line {there.line}): rename one")
+
+
+class Definition(NamedTuple):
+    """A ``def``: its name with those around it, where it is."""
+
+    name: str
+    file: str
+    line: int
+
+
+def definition(function: Function) -> Definition | None:
+    """What a function comes from, beneath decorators that tell; None if it is not known."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return Definition(code.co_qualname, code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else None
 
 
 def name_in(names: Mapping[str, Any], function: Function, decorated: bool = False) -> str:

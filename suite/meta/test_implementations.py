@@ -37,12 +37,12 @@ def softplus(x):
     return np.logaddexp(0.0, x.astype(np.float64)).astype(x.dtype)
 
 @implements("softmax", backend="numpy")
-def softmax(x, axis=-1):
+def softmax(x, axis=-1, beta=1.0):
     e = np.exp(x - x.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
 
 @implements("smooth_labels", backend="numpy")
-def smooth(labels):
+def smooth(labels, **others):
     tenth = labels.dtype.type(0.1)
     return labels * (1 - tenth) + tenth / labels.shape[-1]
 """
@@ -129,14 +129,22 @@ def test_what_is_declared_is_checked_and_nothing_else(tmp_path: Path) -> None:
     assert all("-my_losses." in name for name in names)
     values = {f"value_within_bound-softplus-my_losses.softplus-eager-{dtype}" for dtype in backends()["numpy"].dtypes}
     assert values | {"softplus-my_losses.softplus-eager-float16: value"} <= names
-    assert "my_losses.softmax: not checked, since it does not take them: where\n" in done.stdout
-    assert "my_losses.smooth: not checked, since it does not take them: axis, amount\n" in done.stdout
+    assert "my_losses.softmax: not checked, since it does not take them: where; left at their defaults: beta\n" in done.stdout
+    assert "my_losses.smooth: not checked, since **others does not say which keywords it takes: axis, amount, any other\n" in done.stdout
 
 
 def test_a_selection_narrows_what_is_declared(tmp_path: Path) -> None:
     """By operation and dtype, as ever."""
     found = ids(checked(written(tmp_path, RIGHT), "--operation", "softmax", "--dtype", "float64", "--collect-only"))
     assert {name.partition("-")[2] for name in found if "-" in name} == {"softmax-my_losses.softmax-eager-float64"}
+
+
+def test_a_wrong_axis_is_found_at_every_dtype(tmp_path: Path) -> None:
+    """In the quickest profile too."""
+    wrong = RIGHT.replace("/ e.sum(", "* (1 + (axis == 0 and x.dtype != np.float32)) / e.sum(")
+    done = checked(written(tmp_path, wrong), "--operation", "softmax", "-m", "stability")
+    failed = {line.partition("]")[0].rpartition("-")[2] for line in done.stdout.splitlines() if line.startswith("FAILED")}
+    assert failed == set(backends()["numpy"].dtypes) - {"float32"}, done.stdout
 
 
 def test_a_band_of_three_units_is_found(tmp_path: Path) -> None:
@@ -200,6 +208,15 @@ DECLARED = "from suite import implements\n@implements({})\ndef f({}): return 0\n
         (DECLARED.format("'sigmoid'", "x"), ["TypeError", "'backend'"]),
         (DECLARED.format("'logaddexp', backend='jax'", "x"), ["f takes (x); logaddexp gives it by position: a, b"]),
         (DECLARED.format("'softmax', backend='jax'", "x, t, axis=-1"), ["f takes (x, t, axis=...)", "by keyword: axis, where"]),
+        (
+            DECLARED.format("'softmax', backend='jax'", "x, axis"),
+            ["f takes (x, axis): axis needs a default, since not every call gives it"],
+        ),
+        (
+            DECLARED.format("'sigmoid', backend='jax'", "x") + DECLARED.format("'relu', backend='numpy'", "x"),
+            ["f for sigmoid on jax (line 2) is replaced by f for relu on numpy (line 5)"],
+        ),
+        (DECLARED.format("'sigmoid', backend='jax'", "x") + "def f(x): ...", ["f for sigmoid on jax (line 2) is replaced by f (line 4)"]),
         ("from suite import implements\nimplements('relu', backend='numpy')(lambda x: x)", ["<lambda> does not stand at the top level"]),
     ],
 )
@@ -211,12 +228,18 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, source: str, wor
     assert all(word in str(raised.value) for word in (str(path), *words)), raised.value
 
 
-def test_two_functions_of_one_name_are_refused(tmp_path: Path) -> None:
-    """They would be one case; the same file twice is one file."""
+def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Files that could not be imported together, and functions that would be one case; the same file twice is one file."""
     paths = [str(written(tmp_path, DECLARED.format("'sigmoid', backend='jax'", "x"), f"{folder}/same.py")) for folder in "ab"]
     assert len(custom.read_all([paths[0], paths[0]], 60.0)) == 1
+    with pytest.raises(custom.DeclarationError, match=r"b/same\.py and .*a/same\.py would both be imported as same: rename one"):
+        custom.read_all(paths, 60.0)
+    for folder in "ab":
+        written(tmp_path, "", f"{folder}/__init__.py")
     with pytest.raises(custom.DeclarationError, match=r"same\.f of .*b/same\.py is also the name of a function in .*a/same\.py"):
         custom.read_all(paths, 60.0)
+    written(tmp_path, DECLARED.format("'relu', backend='jax'", "x"), "b/same.py")
+    assert len(custom.read_all(paths, 60.0)) == 2
 
 
 def test_a_framework_that_is_absent_fails_the_run(tmp_path: Path) -> None:
@@ -335,6 +358,15 @@ def test_a_name_in_the_callers_file_will_do() -> None:
     """For what another module defines."""
     (mark,) = check_implementation(another_name, "relu", backend="numpy", dtypes="float32").pytestmark
     assert {p.id.partition("-")[2] for p in mark.args[1]} == {"relu-test_implementations.another_name-eager-float32"}
+
+
+def test_a_later_function_of_the_same_name_is_a_value_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the one that a framework's process would import."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    tested = "def f(x): ...\ncheck_implementation(f, '{}', backend='numpy')\n"
+    source = f"from suite.custom import check_implementation\n{tested.format('relu')}{tested.format('exp')}"
+    with pytest.raises(ValueError, match=r"twice\.py: f for relu is replaced by f for exp: rename one"):
+        loading.load(str(written(tmp_path, source, "twice.py")))
 
 
 # What the suite knows of the frameworks is not the user's
