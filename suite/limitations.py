@@ -188,9 +188,9 @@ def _feature(name: str, operation: Operation, arrays: Arrays) -> Floats:
     if name in arrays:
         return np.asarray(arrays[name], dtype=np.float64)
     x = np.asarray(arrays[operation.arguments[0].name], dtype=np.float64)
-    if name == "distance":
-        return np.asarray(np.abs(x - arrays[operation.arguments[1].name]))
     with np.errstate(invalid="ignore"):
+        if name == "distance":
+            return np.asarray(np.abs(x - arrays[operation.arguments[1].name]))
         if name == "largest":
             return np.asarray(x.max(axis=-1))
         if name == "smallest":

@@ -203,9 +203,9 @@ class Check:
     ``statement`` is one sentence for the report. ``applies`` says for which operations, ``needs`` which keywords an implementation has
     to take, ``among`` which of a backend's cases. ``run`` judges a batch, for which ``asks`` is asked first; ``also`` tells what else
     ``run`` will ask for, so that it can be computed ahead. A check judges the boundary grid and the generated blocks, or what
-    ``prepare`` makes of them; with ``forms`` other ways to call an operation too. ``other_operation`` leaves backends without that one
-    out. A ``thorough`` check is taken less often by a thin profile. ``compiles`` says that each of its batches has to be compiled anew, and
-    how many of them a thin profile takes. ``against`` says, in nine letters at most, what results are compared with.
+    ``prepare`` makes of them; with ``forms`` other ways to call an operation too. ``others`` tells the operations that a backend has
+    to have too. A ``thorough`` check is taken less often by a thin profile. ``compiles`` says that each of its batches has to be compiled
+    anew, and how many of them a thin profile takes. ``against`` says, in nine letters at most, what results are compared with.
     """
 
     name: str
@@ -215,7 +215,7 @@ class Check:
     applies: Callable[[Operation], bool]
     run: Callable[[Subject, Batch], list[Verdict]]
     asks: Question = "value"
-    other_operation: str = ""
+    others: Callable[[Operation], tuple[str, ...]] = lambda operation: ()
     forms: bool = False
     prepare: Prepare | None = None
     needs: Callable[[Operation], tuple[str, ...]] = lambda operation: ()
@@ -238,9 +238,7 @@ class Check:
             return False
         if self.asks == "curvature" and not operation.curvature:
             return False
-        if self.other_operation and self.other_operation not in available:
-            return False
-        return self.applies(operation)
+        return self.applies(operation) and set(self.others(operation)) <= available
 
 
 def spread_over_rows(verdict: Verdict, width: int) -> Verdict:

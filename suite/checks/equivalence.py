@@ -161,7 +161,7 @@ def _check(identity: Identity) -> Check:
         identity.name, "equivalence", "bound", f"{identity.statement}, each side within its own bound.",
         lambda operation: operation.name == identity.left,
         lambda subject, batch: _judge(identity, subject, batch),
-        asks="gradient" if identity.left_slope else "value", other_operation=identity.right, against="other",
+        asks="gradient" if identity.left_slope else "value", others=lambda operation: (identity.right,), against="other",
         also=lambda operation, fmt, batch: [
             Asked(_right(identity, batch), "gradient" if identity.right_slope else "value", identity.right)
         ],
@@ -301,12 +301,13 @@ CHECKS = (
     ),
     Check(
         "two_heads_are_one", "equivalence", "bound", "σ(a − b) = softmax([a, b])₀: a head of two units and one of their difference agree.",
-        lambda operation: operation.name == "sigmoid", _heads_agree, other_operation="softmax", thorough=True, also=_apart,
+        lambda operation: operation.name == "sigmoid", _heads_agree, others=lambda operation: ("softmax",), thorough=True, also=_apart,
         against="other",
     ),
     Check(
         "logits_and_probabilities_agree", "equivalence", "bound",
         "The loss from logits is that from their probabilities, where those are further than √u from 0 and 1.",
         lambda operation: operation.name in _WAYS, _by_probabilities, thorough=True, against="other",
+        others=lambda operation: (_WAYS[operation.name].squash, _WAYS[operation.name].loss),
     ),
 )  # fmt: skip
