@@ -23,6 +23,7 @@ ENTRY: dict[str, Any] = {
 }  # fmt: skip
 CASE = Case("sigmoid", "jax", "jax.nn.sigmoid", "jit", "float32")
 FLOAT32 = FORMATS["float32"]
+SPARSE = "sparse_softmax_cross_entropy_with_logits"
 LOGITS = np.array([[1.0, 5.0, 2.0], [3.0, 3.0, -4.0]])
 
 
@@ -82,19 +83,43 @@ def test_an_empty_file_has_no_entries(tmp_path: Path) -> None:
         ({"reson": "typo"}, "unknown field reson; allowed are .*reason"),
         ({"operation": "sigmoyd"}, "unknown operation sigmoyd; known are .*sigmoid"),
         ({"check": ["no_premature_zero", "nonsense*"]}, r"no check matches nonsense\*; known are .*no_premature_zero"),
+        ({"check": ["no_premature_zero", 5]}, r"check has to be a name or a list of names, not \['no_premature_zero', 5\]"),
+        ({"check": 5}, "check has to be a name or a list of names, not 5"),
+        ({"dtype": 16}, "dtype has to be a name or a list of names, not 16"),
+        ({"mode": []}, "mode has to be a name or a list of names"),
+        ({"reason": 3}, "reason has to be a text, not 3"),
+        ({"reason": ""}, "reason has to be a text"),
+        ({"region": 4}, "region has to be a table, not 4"),
+        ({"witness": 20.0}, "witness has to be a table, not 20.0"),
+        ({"releases": ">=1"}, "releases has to be a table, not '>=1'"),
+        ({"dtype": ["float32", "bfloat61"]}, "no dtype matches bfloat61; known are .*bfloat16"),
+        ({"mode": ["jit", "graf"]}, "no mode matches graf; known are eager, .*graph"),
+        ({"backend": ["jax", "keras-jaxx"]}, "no backend matches keras-jaxx; known are numpy, .*keras-jax"),
+        ({"implementation": ["jax.nn.sigmoid", "jax.nn.sigmoyd"]}, "no implementation matches jax.nn.sigmoyd; known are .*jax.nn.sigmoid"),
+        ({"implementation": ["jax.nn.sigmoid", "jax.nn.softmax"]}, "no implementation matches jax.nn.softmax; known are "),
+        ({"backend": "jax", "mode": ["jit", "graph"]}, "no mode matches graph beside the entry's other fields; there are eager, jit$"),
+        ({"backend": "numpy", "dtype": "bfloat16"}, "no backend matches numpy beside the entry's other fields; there are jax, "),
+        ({"form": ["strided", "stridden"]}, "unknown form stridden; known are plain, strided"),
+        ({"form": "axis 0"}, "unknown form axis 0; known are plain, strided$"),
         ({"region": {"y": [0, 1]}}, "unknown feature y; known are x"),
-        ({"region": {"x": [0, "2*tony"]}}, "2.tony"),
-        ({"region": {"x": [0]}}, "region"),
-        ({"region": {"x": 3}}, "region"),
+        ({"region": {"x|": [0, 1]}}, r"unknown feature x\|; known are x"),
+        ({"region": {"x": [0, "2*tony"]}}, r"'2\*tony' is no number, and no multiple of tiny, max, u or saturation"),
+        ({"region": {"x": [[0], 1]}}, r"\[0\] is no number"),
+        ({"region": {"x": [False, True]}}, "False is no number"),
+        ({"region": {"x": [0, 10**400]}}, "000 is no number"),
+        ({"region": {"x": [0]}}, r"the region of x has to be \[low, high\]"),
+        ({"region": {"x": 3}}, r"the region of x has to be \[low, high\]"),
         ({"region": {"x": [2.0, 1.0]}}, "the region of x is empty"),
         ({"region": {"x": [0.0, np.nan]}}, "the region of x is empty"),
         ({"region": {"label margin": [0, 1]}}, "label margin"),
         ({"region": {"distance": [0, 1]}}, "distance"),
-        ({"ceiling": "high"}, "ceiling"),
-        ({"witness": {"x": "big"}}, "big"),
-        ({"witness": {"y": 1.0}}, "witness has to give x"),
-        ({"witness": {"x": 1.0, "y": 1.0}}, "witness has to give x"),
-        ({"releases": {"jax": "newer than 1"}}, "newer than 1"),
+        ({"ceiling": "high"}, "ceiling has to be a number above 1 such as 4.0, not 'high'"),
+        ({"ceiling": 1.0}, "ceiling has to be a number above 1"),
+        ({"ceiling": np.nan}, "ceiling has to be a number above 1"),
+        ({"releases": {"jax": "newer than 1"}}, 'the releases of jax have to be a text such as ">=1.2,<2", not .newer than 1'),
+        ({"releases": {"jax": 4}}, "the releases of jax have to be a text such as .*, not 4"),
+        ({"releases": {"jaxx": ">=1"}}, "no backend of the entry tells the release of jaxx; known are .*jax"),
+        ({"backend": "numpy", "releases": {"jax": ">=1"}}, "no backend of the entry tells the release of jax; known are numpy, scipy$"),
         ({"cpu": ["!ssse17"]}, "no CPU has !ssse17; names begin with sse4, avx"),
     ],
 )
@@ -102,6 +127,69 @@ def test_a_bad_entry_is_named(tmp_path: Path, wrong: dict[str, Any], says: str) 
     """The file, the entry, what is wrong, what is allowed."""
     with pytest.raises(LimitationsError, match=rf"limitations\.toml: first: .*{says}"):
         written(tmp_path, {**ENTRY, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("operation", "witness", "says"),
+    [
+        ("sigmoid", {"x": "big"}, "'big' is no number"),
+        ("sigmoid", {"x": True}, "True is no number"),
+        ("sigmoid", {"y": 1.0}, "has to give x$"),
+        ("sigmoid", {"x": 1.0, "y": 1.0}, "has to give x$"),
+        ("sigmoid", {"x": 1.0, "where": True}, "has to give x$"),
+        ("softmax", {"x": [1.0], "were": [True]}, "has to give x; it may give cotangent, where$"),
+        ("sigmoid", {"x": [[1.0]]}, "x of the witness has to be a number, or a list of several"),
+        ("softmax", {"x": 1.0}, "x of the witness has to be a row, or a list of several"),
+        ("softmax", {"x": []}, "x of the witness is empty"),
+        ("softmax", {"x": [[1.0, 2.0], [1.0]]}, "x of the witness has rows that differ in length"),
+        ("softmax", {"x": [1.0, 2.0], "where": [True]}, "rows have to be of one length, not 2 in x, 1 in where"),
+        ("softmax", {"x": [1.0, 2.0], "where": [1, 0]}, "where of the witness has to hold true and false, not 1"),
+        ("logaddexp", {"a": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}, "lists of examples have to be of one length, not 2 in a, 3 in b"),
+        (SPARSE, {"logits": [1.0, 2.0], "labels": 2}, "labels of the witness has to hold classes from 0 to 1, not 2"),
+        (SPARSE, {"logits": [1.0, 2.0], "labels": [0, -1]}, "labels of the witness has to hold classes from 0 to 1, not -1"),
+        (SPARSE, {"logits": [1.0, 2.0], "labels": 0.5}, "labels of the witness has to hold classes from 0 to 1, not 0.5"),
+    ],
+)
+def test_a_bad_witness_is_named(tmp_path: Path, operation: str, witness: dict[str, Any], says: str) -> None:
+    """It could not be called, or not as it is meant."""
+    with pytest.raises(LimitationsError, match=rf"limitations\.toml: first: .*{says}"):
+        written(tmp_path, {**ENTRY, "operation": operation, "witness": witness})
+
+
+def test_a_form_of_call_has_what_it_takes(tmp_path: Path) -> None:
+    """A mask where the entry's first form has one, and nowhere else."""
+    masked = {**ENTRY, "operation": "softmax", "witness": {"x": [1.0, 2.0], "where": [True, False]}}
+    assert len(written(tmp_path, masked, {**masked, "id": "second", "form": ["where", "axis 0"]})) == 2
+    with pytest.raises(LimitationsError, match="the witness has to give x; it may give cotangent"):
+        written(tmp_path, {**masked, "form": ["axis 0", "where"]})
+    with pytest.raises(LimitationsError, match=r"the witness has to give x, where; it may give cotangent$"):
+        written(tmp_path, {**masked, "form": "where", "witness": {"x": [1.0, 2.0]}})
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_witness_may_name_no_class_where_that_is_checked(tmp_path: Path, label: int) -> None:
+    """By that check alone: another one would take it for a class."""
+    lost = {**ENTRY, "operation": SPARSE, "check": "no_loss_for_no_class", "witness": {"logits": [0.0, 1.0], "labels": label}}
+    assert len(written(tmp_path, lost)) == 1
+    with pytest.raises(LimitationsError, match=f"classes from 0 to 1, not {label}"):
+        written(tmp_path, {**lost, "check": ["no_loss_for_no_class", "value_within_bound"]})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[[limitations]]", "unknown limitations; allowed is limitation"),
+        ("[limitation]\nid = 'first'", "has to be a list of tables"),
+        ("limitation = 3", "has to be a list of tables"),
+        ("limitation = [3]", "has to be a list of tables"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path: Path, content: str, says: str) -> None:
+    """It would be read as one without entries, or not at all."""
+    path = tmp_path / "limitations.toml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(LimitationsError, match=rf"limitations\.toml: .*{says}"):
+        load(path, checks(), operations())
 
 
 @pytest.mark.parametrize("field", ["operation", "check", "reason", "witness"])
@@ -232,6 +320,13 @@ def test_features_of_rows(feature: str, interval: tuple[float, float], expected:
 def test_features_of_entries_make_a_row() -> None:
     """Where a row has one result, it lies in the region as soon as one of its entries does."""
     assert inside("logsumexp", {"x": LOGITS}, (2,), x=(4.0, 6.0)) == [True, False]
+
+
+def test_one_entry_of_the_row_has_all_features_of_entries() -> None:
+    """Neither the largest entry nor the negative one is both, so that the row is not covered; features of the row join in."""
+    assert inside("logsumexp", {"x": LOGITS}, (2,), x=(-5.0, 0.0), depth=(0.0, 0.0)) == [False, False]
+    assert inside("logsumexp", {"x": LOGITS}, (2,), x=(-5.0, 0.0), depth=(7.0, 7.0)) == [False, True]
+    assert inside("logsumexp", {"x": LOGITS}, (2,), x=(2.0, 3.0), largest=(3.0, 3.0)) == [False, True]
 
 
 @pytest.mark.parametrize("operation", ["softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"])
