@@ -10,7 +10,6 @@ from typing import Literal
 from suite.backends import backends
 from suite.batch import BLOCK_ROWS, FORMS, Form
 from suite.checks import Check
-from suite.checks.base import has_rows
 from suite.floats import FORMATS
 from suite.model import Case, Implementation, Operation
 from suite.operations import operations
@@ -151,5 +150,5 @@ def forms_of(operation: Operation, accepts: Iterable[str]) -> list[Form]:
     """The forms that an operation has, and an implementation takes, beside the plain one."""
     keywords = {*operation.optional, *operation.options}
     keywords |= {"axes"} if "axis" in keywords else set()
-    rows = has_rows(operation)
+    rows = operation.has_rows
     return [f for f in FORMS[1:] if set(f.needs) <= keywords & set(accepts) and (rows or f.view != "transposed")]

@@ -29,7 +29,7 @@ ELEMENTS = 256
 
 def block_shape(operation: Operation, rows: tuple[int, int]) -> tuple[int, ...]:
     """The shape of an operation's first argument in one block."""
-    return rows if any(a.rows for a in operation.arguments) else (ELEMENTS,)
+    return rows if operation.has_rows else (ELEMENTS,)
 
 
 DENSE_RAMP = np.arange(-480, 481) / 20.0
@@ -143,7 +143,7 @@ def _to_probabilities(fmt: Format, x: Floats) -> Floats:
 def grid(operation: Operation, fmt: Format, rows: tuple[int, int]) -> Batch:
     """The boundary grid, plain form."""
     label = "boundary grid"
-    if any(a.rows for a in operation.arguments):
+    if operation.has_rows:
         return Batch(label, _with_cotangent(operation, _row_grid(operation, fmt, rows)))
     if len(operation.arguments) == 1:
         signed, points = np.split(elementwise_grid(operation, fmt), [2])
@@ -195,7 +195,7 @@ def _integers(count: int) -> st.SearchStrategy[NDArray[np.uint64]]:
 
 def _raw_size(operation: Operation, rows: tuple[int, int]) -> int:
     """How many integers a block takes: one for each number, and for rows two for each example besides."""
-    if any(a.rows for a in operation.arguments):
+    if operation.has_rows:
         return rows[0] * rows[1] + 2 * rows[0]
     return ELEMENTS * len(operation.arguments)
 
@@ -269,7 +269,7 @@ def _rows(operation: Operation, fmt: Format, rows: tuple[int, int], drawn: NDArr
 
 def _decode(operation: Operation, fmt: Format, rows: tuple[int, int], drawn: NDArray[np.uint64]) -> Arrays:
     """One block from its integers."""
-    if any(a.rows for a in operation.arguments):
+    if operation.has_rows:
         return _rows(operation, fmt, rows, drawn)
     parts = np.split(drawn, len(operation.arguments))
     return {a.name: _elements(operation, a, fmt, part) for a, part in zip(operation.arguments, parts, strict=True)}

@@ -122,7 +122,7 @@ _FOUND = ("implementation", "backend", "mode", "dtype", "form")
 
 def _names(operation: Operation) -> list[dict[str, Sequence[str]]]:
     """For each implementation of an operation, by field, the names that patterns can match."""
-    rows = _rows(operation)
+    rows = operation.has_rows
     return [
         {
             "implementation": [i.name],
@@ -229,13 +229,9 @@ def _role(operation: Operation, name: str) -> str:
 
 def _features(operation: Operation) -> tuple[str, ...]:
     """The features that an operation's inputs have beside its arguments."""
-    if _rows(operation):
+    if operation.has_rows:
         return FEATURES[1:] if any(a.name == "labels" for a in operation.arguments) else FEATURES[1:-1]
     return FEATURES[:1] if len(operation.arguments) > 1 else ()
-
-
-def _rows(operation: Operation) -> bool:
-    return any(a.rows for a in operation.arguments)
 
 
 def everywhere(entries: Iterable[Limitation]) -> list[Limitation]:

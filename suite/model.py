@@ -156,6 +156,11 @@ class Operation:
     slices: tuple[Slice, ...] = ()
 
     @property
+    def has_rows(self) -> bool:
+        """Whether any argument has a class axis."""
+        return any(a.rows for a in self.arguments)
+
+    @property
     def differentiable(self) -> tuple[str, ...]:
         """Names of the arguments with respect to which a gradient is defined."""
         return tuple(a.name for a in self.arguments if a.differentiable) if self.gradient else ()

@@ -16,7 +16,7 @@ from suite.backends import backends
 from suite.batch import PLAIN, Batch, Form
 from suite.cases import Profile, all_cases, canonical, fitting, forms_of, implementations, in_turn
 from suite.checks import Check, checks
-from suite.checks.base import Asked, Question, Subject, Verdict, has_rows
+from suite.checks.base import Asked, Question, Subject, Verdict
 from suite.floats import FORMATS, Floats
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
@@ -109,7 +109,7 @@ class Session:
 
     def batches(self, operation: Operation, dtype: str, rows: tuple[int, int]) -> tuple[Batch, ...]:
         """The boundary grid and the generated blocks, the same for every implementation."""
-        elementwise = not has_rows(operation)
+        elementwise = not operation.has_rows
         key = (operation.name, dtype, (0, 0) if elementwise else rows)
         if key not in self._batches:
             fmt = FORMATS[dtype]
@@ -120,7 +120,7 @@ class Session:
     def inputs_for(self, check: Check, case: Case) -> list[Batch]:
         """The batches that a check judges a case on."""
         operation = operations()[case.operation]
-        shapes = self.profile.rows if has_rows(operation) else self.profile.rows[:1]
+        shapes = self.profile.rows if operation.has_rows else self.profile.rows[:1]
         if operation.name == "masked_mean":
             shapes = tuple(s for s in shapes if s[1] > 1)
         found: list[Batch] = []
@@ -318,8 +318,8 @@ def _refused(operation: Operation, batch: Batch, error: str) -> Verdict:
     """What is to be said of a way to call a function that it takes, by its signature, and at which it raises: NaN for every value."""
     shape = batch.flat()[operation.arguments[0].name].shape
     shape = shape[:1] if operation.shape == "scalar" else shape
-    score, got, unknown = (np.full(shape, value) for value in (np.inf, np.nan, np.nan))
-    return Verdict("value", score, np.ones(shape, dtype=bool), got, unknown, np.zeros(shape), note=f"raises {error}")
+    nothing = np.full(shape, np.nan)
+    return Verdict("value", np.full(shape, np.inf), np.ones(shape, dtype=bool), nothing, nothing, np.zeros(shape), note=f"raises {error}")
 
 
 def _handed_over(form: Form, array: NDArray[Any]) -> NDArray[Any]:

@@ -142,7 +142,7 @@ def request(outputs: list[Output], grid: Grid, shard: int) -> Request:
         asked.append({
             "operation": case.operation, "implementation": case.implementation, "mode": case.mode, "order": output.order,
             "options": dict(operation.options), "arrays": [a.name for a in operation.arguments], "moving": list(piece.moving),
-            "fixed": dict(piece.fixed), "row": list(piece.row), "rows": any(a.rows for a in operation.arguments), "arity": piece.arity,
+            "fixed": dict(piece.fixed), "row": list(piece.row), "rows": operation.has_rows, "arity": piece.arity,
             "shape": operation.shape, "expected": name, "law": asdict(reference.law()),
         })  # fmt: skip
     header = {

@@ -31,7 +31,7 @@ class Workload:
 
     def fits(self, operation: Operation) -> bool:
         """Whether the operation takes inputs of this rank."""
-        return (len(self.shape) == 2) == any(a.rows for a in operation.arguments)
+        return (len(self.shape) == 2) == operation.has_rows
 
 
 WORKLOADS = (

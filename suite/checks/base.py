@@ -134,11 +134,6 @@ class Subject:
         return {**self.operation.options, **batch.form.options}
 
 
-def has_rows(operation: Operation) -> bool:
-    """Whether any argument has a class axis."""
-    return any(a.rows for a in operation.arguments)
-
-
 def with_directions(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
     """The batches with something to differentiate along: what second derivatives are asked for."""
     return [batch.replaced(batch.label, {"direction": directions(batch)}) for batch in plain]

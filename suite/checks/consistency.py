@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from suite.batch import BLOCK_ROWS, PLAIN, Batch, Form, directions
 from suite.checks.accuracy import share_of_bound
-from suite.checks.base import Asked, Check, Subject, Verdict, has_rows, share, unit_score
+from suite.checks.base import Asked, Check, Subject, Verdict, share, unit_score
 from suite.floats import Floats, Format
 from suite.inputs import ELEMENTS
 from suite.model import Operation
@@ -155,7 +155,7 @@ CHECKS = (
     ),
     Check(
         "shape_has_no_influence", "stability", "law", "Numbers in a matrix give bit for bit what they give in a vector.",
-        lambda operation: not has_rows(operation) and not operation.name.startswith(("binary", "sigmoid_squared")),
+        lambda operation: not operation.has_rows and not operation.name.startswith(("binary", "sigmoid_squared")),
         _shape_has_no_influence, prepare=_as_matrix, thorough=True, compiles=1,
         also=lambda operation, fmt, batch: [Asked(batch.replaced(batch.label, {}, PLAIN))], against="as usual",
     ),

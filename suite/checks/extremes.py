@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from suite.batch import BLOCK_ROWS, FORMS, PLAIN, Batch, Form, unit_vectors
 from suite.checks.accuracy import gradient_within_bound, value_within_bound
-from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, has_rows, law, unit_score
+from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, law, unit_score
 from suite.floats import Floats, Format, is_representable, round_to
 from suite.model import Operation
 from suite.processes import FrameworkError
@@ -294,7 +294,7 @@ CHECKS = (
     ),
     *_pair(
         "one_class_is_certain", "Of one class the probability is 1, the loss 0 and the derivative 0, exactly",
-        lambda operation: has_rows(operation) and operation.name not in ("masked_mean", "smooth_labels"), _one_class_is_certain,
+        lambda operation: operation.has_rows and operation.name not in ("masked_mean", "smooth_labels"), _one_class_is_certain,
         _one_class, compiles=1,
     ),
     Check(
@@ -304,7 +304,7 @@ CHECKS = (
     Check(
         "many_classes_within_bound", "stability", "bound",
         "Values stay within their bound for 5,000 and for 100,000 classes, where that leaves them a digit.",
-        has_rows, _within_a_bound_that_says_something, prepare=_many_classes, thorough=True, compiles=1,
+        lambda operation: operation.has_rows, _within_a_bound_that_says_something, prepare=_many_classes, thorough=True, compiles=1,
     ),
     Check(
         "no_loss_for_no_class", "stability", "law", "A label that names no class gives NaN or is refused: no number.",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.batch import Batch
-from suite.checks.base import Asked, Check, Prepare, Subject, Verdict, has_rows, share, unit_score
+from suite.checks.base import Asked, Check, Prepare, Subject, Verdict, share, unit_score
 from suite.floats import Floats, Format, adds_exactly, from_ordinal, is_representable, to_ordinal
 from suite.model import Operation
 
@@ -119,7 +119,7 @@ def _one_step_up(operation: Operation, fmt: Format, batch: Batch) -> tuple[Batch
 
 def _and_every_number(operation: Operation, fmt: Format, plain: Sequence[Batch]) -> list[Batch]:
     """Of functions of one number in a format of 16 bits every finite input too: a descent may be one number wide."""
-    if fmt.bits != 16 or len(operation.arguments) > 1 or has_rows(operation):
+    if fmt.bits != 16 or len(operation.arguments) > 1 or operation.has_rows:
         return list(plain)
     name, block = _first(operation), plain[0].first.shape[1]
     last = int(to_ordinal(fmt, np.array(fmt.max)))
@@ -155,7 +155,7 @@ def _rises(operation: Operation) -> int:
         return -1
     if operation.name == "logsumexp":
         return 1
-    if has_rows(operation) or len(operation.arguments) > 1 or not operation.slices:
+    if operation.has_rows or len(operation.arguments) > 1 or not operation.slices:
         return 0
     left, right = operation.slices[0].curves[0].trend
     return left if left == right else 0
@@ -175,7 +175,7 @@ CHANGES = (
     ),
     Change(
         "classes_permute", "Classes in another order give the same result in that order, each within its bound.",
-        has_rows, _classes_reversed, _back, "bound",
+        lambda operation: operation.has_rows, _classes_reversed, _back, "bound",
     ),
     Change(
         "examples_permute", "Examples in another order give the same results in that order, bit for bit, wherever in a block they stand.",
@@ -216,7 +216,7 @@ def _judge(change: Change, subject: Subject, batch: Batch) -> list[Verdict]:
             judged &= ~np.isnan(expected)
             if operation.name in _SUMS:
                 score = np.where(score == 2.0, 1.0, score)
-        if change.compared == "at least" and has_rows(operation):
+        if change.compared == "at least" and operation.has_rows:
             # Of a sum each term rises, but not the rounded sum: each result may err by its bound.
             limit = subject.value_limit(changed, got) + subject.value_limit(batch, before)
             score = np.where(score == 0.0, 0.0, share(np.abs(got - expected), limit))
