@@ -25,6 +25,8 @@ from suite.shards import Output
 SHRINK_SECONDS = 5.0
 """Longest time to spend on making one failing block simpler."""
 
+IDLE = "has nothing to judge here"
+
 
 @dataclass
 class Outcome:
@@ -51,7 +53,7 @@ def judge(session: Session, check: Check, case: Case, environment: str) -> Outco
         if any(j.verdict.judged.any() for j in judgements):
             outcome.records.append(_record(session, check, case, environment, judgements, outcome.failures))
         else:
-            outcome.idle = f"{check.name} has nothing to judge here"
+            outcome.idle = f"{check.name} {IDLE}"
         for entry in known:
             outcome.records.append(_known(session, check, case, environment, entry, outcome.failures))
     except Absent as error:

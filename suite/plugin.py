@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from suite import custom, machine, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, all_cases, cases_of, depth, fitting, in_thin_sweep, swept_outputs, taken
 from suite.checks import Check, checks
-from suite.judging import Outcome, judge, swept
+from suite.judging import IDLE, Outcome, judge, swept
 from suite.limitations import LimitationsError
 from suite.loading import Declared, handed_over, plain, read_back
 from suite.model import Case, Implementation, Record
@@ -365,6 +366,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line("records: " + ", ".join(f"{n} {status}" for status, n in sorted(state.counts.items())))
     for (backend, implementation), reason in state.absent.items():
         terminalreporter.write_line(f"absent: {backend}{' ' + implementation if implementation else ''}: {reason}")
+    skipped = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple))
+    for reason, count in Counter(reason for reason in skipped if reason.endswith(IDLE)).items():
+        terminalreporter.write_line(f"{reason.removeprefix('Skipped: ')}: {count} times")
     for line in filter(None, map(custom.unchecked, state.implementations)):
         terminalreporter.write_line(line)
     if state.report:
