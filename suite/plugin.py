@@ -5,31 +5,31 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from suite import custom, machine, records, timing
+from suite import custom, records, timing
 from suite.backends import backends
-from suite.cases import PROFILES, all_cases, cases_of, depth, fitting, in_thin_sweep, swept_outputs, taken
+from suite.cases import PROFILES, depth, fitting, swept_outputs
 from suite.checks import Check, checks
 from suite.judging import IDLE, Outcome, judge, swept
 from suite.limitations import LimitationsError
 from suite.loading import Declared, handed_over, plain, read_back
-from suite.model import Case, Implementation, Record
+from suite.model import Case
 from suite.processes import Absent, Processes, WorkerError
-from suite.selection import Selection, add_options, device, listed, profile_name, seed, selection
+from suite.selection import add_options, device, listed, profile_name, seed, selection
 from suite.session import Session, load_limitations
 from suite.shards import Output
+from suite.state import State
 from suite.workloads import Cell
 
 FAMILIES = ("stability", "equivalence", "vanishing")
 ROOT = Path(__file__).resolve().parent.parent
-_STATE = pytest.StashKey["State"]()
+_STATE = pytest.StashKey[State]()
 
 for _name, _profile in PROFILES.items():
     settings.register_profile(_name, max_examples=_profile.max_examples, deadline=None, print_blob=True)
@@ -39,84 +39,6 @@ settings.load_profile("quick")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's options."""
     add_options(parser)
-
-
-@dataclass
-class State:
-    """What a session keeps between hooks."""
-
-    selection: Selection
-    device: str
-    seed: int
-    run: str
-    process: str
-    directory: Path | None
-    profile: str
-    time_limit: float
-    writer: records.Writer | None = None
-    session: Session | None = None
-    finished: int = 0
-    environments: set[str] = field(default_factory=set)
-    absent: dict[tuple[str, str], str] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    report: Path | None = None
-    declared: tuple[Declared, ...] = ()
-
-    @property
-    def implementations(self) -> tuple[Implementation, ...]:
-        """Those that are declared."""
-        return tuple(custom.implementation(d) for d in self.declared)
-
-    def cases(self) -> list[Case]:
-        """The selected ones: of the tables, or of what is declared."""
-        if self.selection.declared:
-            found: Iterable[Case] = (c for i in self.implementations for c in cases_of(i, self.device))
-        else:
-            found = all_cases(self.device)
-        return [c for c in found if c in self.selection]
-
-    def takes(self, check: Check, case: Case) -> bool:
-        """Whether the profile takes a check on a selected case."""
-        if self.selection.declared:
-            return True
-        return taken(PROFILES[self.profile], check, case, self.selection.narrow)
-
-    def takes_sweep(self, output: Output) -> bool:
-        """Whether the profile takes a sweep of a selected case."""
-        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_sweep(output)
-
-    def start(self, config: pytest.Config, selected: int) -> None:
-        """Opens the result file."""
-        if self.directory is None:
-            return
-        self.writer = records.Writer(self.directory, self.run, self.process)
-        self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
-        self.writer.environment("suite", "suite", machine.facts())
-        self.writer.catalogue(checks().values())
-
-    def environment(self, case: Case) -> str:
-        """The id of the case's environment; its facts are written once."""
-        assert self.session is not None
-        process = self.session.processes.of(case)
-        if process.name not in self.environments:
-            facts = self.session.facts(case)
-            self.environments.add(process.name)
-            if self.writer:
-                self.writer.environment(process.name, case.backend, facts)
-        return process.name
-
-    def keep(self, record: Record) -> None:
-        """Counts a record and writes it."""
-        self.counts[record.status] = self.counts.get(record.status, 0) + 1
-        if self.writer:
-            self.writer.record(record)
-
-    def note_absent(self, backend: str, reason: str, implementation: str = "", operation: str = "") -> None:
-        """Remembers, and writes once, what could not be measured."""
-        if (backend, implementation) not in self.absent:
-            self.absent[backend, implementation] = reason
-            if self.writer:
-                self.writer.absent(backend, reason, implementation, operation)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -35,6 +35,7 @@ LAYERS = (
     {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
     {"suite.judging", "suite.timing", "suite.search", "suite.selection"},
     {"suite.custom"},
+    {"suite.state"},
     {"suite.plugin", "suite.sweep"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""

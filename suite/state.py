@@ -1,0 +1,96 @@
+"""What a pytest session of the suite keeps between hooks: what is selected, what is written, what was absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from suite import custom, machine, records
+from suite.cases import PROFILES, all_cases, cases_of, in_thin_sweep, taken
+from suite.checks import Check, checks
+from suite.loading import Declared
+from suite.model import Case, Implementation, Record
+from suite.selection import Selection
+from suite.session import Session
+from suite.shards import Output
+
+
+@dataclass
+class State:
+    """What a session keeps between hooks."""
+
+    selection: Selection
+    device: str
+    seed: int
+    run: str
+    process: str
+    directory: Path | None
+    profile: str
+    time_limit: float
+    writer: records.Writer | None = None
+    session: Session | None = None
+    finished: int = 0
+    environments: set[str] = field(default_factory=set)
+    absent: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    report: Path | None = None
+    declared: tuple[Declared, ...] = ()
+
+    @property
+    def implementations(self) -> tuple[Implementation, ...]:
+        """Those that are declared."""
+        return tuple(custom.implementation(d) for d in self.declared)
+
+    def cases(self) -> list[Case]:
+        """The selected ones: of the tables, or of what is declared."""
+        if self.selection.declared:
+            found: Iterable[Case] = (c for i in self.implementations for c in cases_of(i, self.device))
+        else:
+            found = all_cases(self.device)
+        return [c for c in found if c in self.selection]
+
+    def takes(self, check: Check, case: Case) -> bool:
+        """Whether the profile takes a check on a selected case."""
+        if self.selection.declared:
+            return True
+        return taken(PROFILES[self.profile], check, case, self.selection.narrow)
+
+    def takes_sweep(self, output: Output) -> bool:
+        """Whether the profile takes a sweep of a selected case."""
+        return self.selection.narrow or not PROFILES[self.profile].thin or in_thin_sweep(output)
+
+    def start(self, config: pytest.Config, selected: int) -> None:
+        """Opens the result file."""
+        if self.directory is None:
+            return
+        self.writer = records.Writer(self.directory, self.run, self.process)
+        self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
+        self.writer.environment("suite", "suite", machine.facts())
+        self.writer.catalogue(checks().values())
+
+    def environment(self, case: Case) -> str:
+        """The id of the case's environment; its facts are written once."""
+        assert self.session is not None
+        process = self.session.processes.of(case)
+        if process.name not in self.environments:
+            facts = self.session.facts(case)
+            self.environments.add(process.name)
+            if self.writer:
+                self.writer.environment(process.name, case.backend, facts)
+        return process.name
+
+    def keep(self, record: Record) -> None:
+        """Counts a record and writes it."""
+        self.counts[record.status] = self.counts.get(record.status, 0) + 1
+        if self.writer:
+            self.writer.record(record)
+
+    def note_absent(self, backend: str, reason: str, implementation: str = "", operation: str = "") -> None:
+        """Remembers, and writes once, what could not be measured."""
+        if (backend, implementation) not in self.absent:
+            self.absent[backend, implementation] = reason
+            if self.writer:
+                self.writer.absent(backend, reason, implementation, operation)
