@@ -47,12 +47,14 @@ def sections() -> list[Section]:
     return sorted((module.SECTION for module in modules), key=lambda section: section.order)
 
 
-def _files(view: View) -> Iterator[tuple[str, str]]:
+def _files(view: View) -> Iterator[tuple[str, str | bytes]]:
     """Every file of the report: its path and its content. Pages come after what they load."""
     for asset in sorted((HERE / "static").iterdir()):
         yield f"static/{asset.name}", asset.read_text(encoding="utf-8")
     yield "static/plotly.min.js", get_plotlyjs()
     made = [(section, list(section.pages(view))) for section in sections()]
+    for section, _ in made:
+        yield from section.files(view)
     navigation = [(section, pages[0].path) for section, pages in made]
     for section, pages in made:
         for page in pages:
@@ -88,11 +90,11 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def _write(path: Path, content: str) -> Path:
+def _write(path: Path, content: str | bytes) -> Path:
     """Writes a file in one step, so that a reader, or another build, never meets half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(content, encoding="utf-8", newline="\n")
+    part.write_bytes(content if isinstance(content, bytes) else content.encode())
     part.replace(path)
     return path
 
@@ -106,6 +108,6 @@ def _remove_stale(output: Path, written: set[str]) -> None:
         earlier = set()
     for name in earlier - written:
         path = output / str(name)
-        if path.suffix == ".html" and output.resolve() in path.resolve().parents:
+        if path.suffix in (".html", ".js", ".png") and output.resolve() in path.resolve().parents:
             path.unlink(missing_ok=True)
     _write(manifest, json.dumps(sorted(written)))

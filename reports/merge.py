@@ -14,8 +14,9 @@ from itertools import count
 from pathlib import Path
 
 from reports.catalogue import Check, Mutant
+from reports.entries import Entry
 from reports.read import Absent, Process, read_processes
-from suite.model import Record
+from suite.model import Record, Reproduction
 
 JUDGED = ("pass", "known", "fail", "error")
 """Statuses that are a verdict, the mildest first."""
@@ -68,7 +69,8 @@ class Environment:
 class Results:
     """Everything that the files hold, merged. ``incomplete`` lists, in words, what is missing.
 
-    ``checks`` are by name as the latest run that names them has them, ``mutants`` those of the latest run that names any.
+    ``checks`` and the casebook's ``entries`` are by name as the latest run that names them has them, ``mutants`` those of the latest run
+    that names any, ``reproductions`` the latest of an entry on a backend in an environment.
     """
 
     files: tuple[Path, ...]
@@ -79,11 +81,18 @@ class Results:
     incomplete: tuple[str, ...]
     checks: Mapping[str, Check] = field(default_factory=dict)
     mutants: tuple[Mutant, ...] = ()
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    reproductions: tuple[Reproduction, ...] = ()
 
     @property
     def failures(self) -> int:
-        """Number of records that turn a run red."""
-        return sum(record.status in ("fail", "error") for record in self.records)
+        """Number of records, and of reproductions, that turn a run red."""
+        return sum(record.status in ("fail", "error") for record in self.records) + len(self.not_reproduced)
+
+    @property
+    def not_reproduced(self) -> tuple[Reproduction, ...]:
+        """What of the casebook turns a run red."""
+        return tuple(r for r in self.reproductions if r.verdict == "not reproduced")
 
 
 def read(paths: Iterable[Path | str]) -> Results:
@@ -100,11 +109,15 @@ def read(paths: Iterable[Path | str]) -> Results:
         by_run[process.run].append(process)
     runs = [_run(group) for group in by_run.values()]
     incomplete += [f"run {run.id}: {run.incomplete}" for run in runs if run.incomplete]
-    records, environments = _records(by_run)
+    records, reproductions, environments = _measured(by_run)
     absent = dict.fromkeys(a for p in processes for a in p.absent)
     checks = {name: check for p in processes for name, check in p.checks.items()}
     mutants = next((p.kills for p in reversed(processes) if p.kills), ())
-    return Results(tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants)
+    entries = {name: entry for p in processes for name, entry in p.entries.items()}
+    return Results(
+        tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants, entries,
+        tuple(reproductions),
+    )  # fmt: skip
 
 
 def _run(group: Sequence[Process]) -> Run:
@@ -153,8 +166,9 @@ def _missing(group: Sequence[Process], finished: int, selected: int) -> list[str
     return list(dict.fromkeys(reasons))
 
 
-def _records(by_run: Mapping[str, Sequence[Process]]) -> tuple[list[Record], list[Environment]]:
-    """Records that count, each pointing at an environment's label, and the environments."""
+def _measured(by_run: Mapping[str, Sequence[Process]]) -> tuple[list[Record], list[Reproduction], list[Environment]]:
+    """Records and reproductions that count, each pointing at an environment's label, and the environments."""
+    reproduced: dict[tuple[object, ...], tuple[_EnvironmentKey, Reproduction]] = {}
     latest: dict[tuple[object, ...], tuple[str, _EnvironmentKey, list[Record]]] = {}
     judged: dict[tuple[object, ...], str] = {}
     seen: dict[_EnvironmentKey, tuple[str, list[str]]] = {}
@@ -170,14 +184,19 @@ def _records(by_run: Mapping[str, Sequence[Process]]) -> tuple[list[Record], lis
                 key = keys.get(record.environment, (record.environment, frozenset(), machine))
                 _note(seen, key, record.case.backend, run)
                 _keep(latest, judged, record, key, run)
+            for found in process.reproductions:
+                key = keys.get(found.environment, (found.environment, frozenset(), machine))
+                _note(seen, key, found.backend, run)
+                reproduced[found.entry, found.backend, key] = (key, found)
     environments = _environments(seen)
     records = []
     for (*slot, _metric), (run, key, kept) in latest.items():
         stale = judged.get(tuple(slot), run) != run
         label = environments[key].label
         records += [replace(r, environment=label) for r in kept if not (stale and r.status == "error")]
-    used = {record.environment for record in records}
-    return records, [e for e in environments.values() if e.label in used or e.facts]
+    reproductions = [replace(found, environment=environments[key].label) for key, found in reproduced.values()]
+    used = {record.environment for record in records} | {found.environment for found in reproductions}
+    return records, reproductions, [e for e in environments.values() if e.label in used or e.facts]
 
 
 def _note(seen: dict[_EnvironmentKey, tuple[str, list[str]]], key: _EnvironmentKey, backend: str, run: str) -> None:

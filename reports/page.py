@@ -34,11 +34,15 @@ class Page:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. Its first page stands in the navigation, at the place that ``order`` gives it."""
+    """A part of the report. Its first page stands in the navigation, at the place that ``order`` gives it.
+
+    ``files`` are what its pages load beside what all pages share: path from the report's root, and content.
+    """
 
     title: str
     order: int
     pages: Callable[[View], Iterable[Page]]
+    files: Callable[[View], Iterable[tuple[str, str | bytes]]] = lambda _: ()
 
 
 def numbered(path: str, count: int) -> list[str]:

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from reports import catalogue
-from suite.model import RESULT_FORMAT, Record, Status
+from reports import catalogue, entries
+from suite.model import RESULT_FORMAT, Record, Reproduction, Status
 
 SUFFIX = ".jsonl"
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -60,6 +60,8 @@ class Process:
     records: list[Record] = field(default_factory=list)
     checks: dict[str, catalogue.Check] = field(default_factory=dict)
     kills: tuple[catalogue.Mutant, ...] = ()
+    entries: dict[str, entries.Entry] = field(default_factory=dict)
+    reproductions: list[Reproduction] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     """Lines of kinds that this version does not know, by kind."""
 
@@ -188,6 +190,15 @@ def _kills(data: Mapping[str, Any], processes: list[Process]) -> None:
     processes[-1].kills = catalogue.read_kills(data)
 
 
+def _entry(data: Mapping[str, Any], processes: list[Process]) -> None:
+    entry = entries.read_entry(data)
+    processes[-1].entries[entry.id] = entry
+
+
+def _reproduction(data: Mapping[str, Any], processes: list[Process]) -> None:
+    processes[-1].reproductions.append(entries.read_reproduction(data))
+
+
 def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
     run, name = _text(data, "run"), data.get("process")
     same = [p for p in processes if p.run == run and name in (None, p.name)]
@@ -206,6 +217,8 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "record": _record,
     "check": _check,
     "kills": _kills,
+    "entry": _entry,
+    "reproduction": _reproduction,
     "end": _end,
 }
 

@@ -11,6 +11,7 @@ from reports.findings import Finding, failures, known
 from reports.merge import read
 from reports.read import Absent
 from reports.view import View, tally
+from suite.model import Reproduction
 
 MOST = 20
 """Failures that are written out; the summary counts the rest."""
@@ -34,8 +35,14 @@ def _lines(view: View) -> Iterator[str]:
             yield from _finding(found)
         if len(red) > MOST:
             yield from (f"… and {text.plural(len(red) - MOST, 'failure')} more.", "")
+    yield from _list("Casebook: not reproduced", [_escape(_failed(r)) for r in view.results.not_reproduced])
     yield from _list("Known failures", [_known(f) for f in known(view.cases)])
     yield from _list("Environments", [_escape(_facts(e.label, e.facts.items())) for e in view.results.environments])
+
+
+def _failed(found: Reproduction) -> str:
+    reasons = [found.error] if found.error else [f"{s.text}: {s.measured}, wanted {s.wanted}" for s in found.statements if not s.holds]
+    return f"{found.entry} on {found.backend}: {text.clip('; '.join(reasons) or 'states nothing')}"
 
 
 def _known(found: Finding) -> str:

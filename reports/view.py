@@ -10,6 +10,7 @@ from itertools import product
 from typing import TypeVar
 
 from reports import text
+from reports.entries import sentence
 from reports.merge import JUDGED, MACHINE, Environment, Results
 from reports.read import Absent
 from suite.model import Case, Record
@@ -143,15 +144,16 @@ class View:
         for (case, environment), records in ordered:
             by_operation[case.operation].append((case, environment, records))
         return tuple(
-            CaseView(case, environment, self._column(case, environment), tuple(records), _anchor(case, environment, ids), page)
+            CaseView(case, environment, self.column_of(case.backend, environment), tuple(records), _anchor(case, environment, ids), page)
             for operation, group in by_operation.items()
             for page, part in zip(_record_pages(operation), paginate(group, _weight), strict=False)
             for case, environment, records in part
         )
 
-    def _column(self, case: Case, label: str) -> str:
+    def column_of(self, backend: str, label: str) -> str:
+        """A backend's name, with what tells its environment from others of the same id."""
         environment = self.environments.get(label)
-        return f"{case.backend} ({environment.variant})" if environment and environment.variant else case.backend
+        return f"{backend} ({environment.variant})" if environment and environment.variant else backend
 
     @cached_property
     def by_operation(self) -> dict[str, list[CaseView]]:
@@ -188,11 +190,11 @@ class View:
     @property
     def state(self) -> str:
         """One word: failed, incomplete, empty or passed."""
-        if self.tally.failed or self.tally.errors or self.notes:
+        if self.tally.failed or self.tally.errors or self.notes or self.results.not_reproduced:
             return "failed"
         if self.results.incomplete:
             return "incomplete"
-        return "passed" if self.tally.checks else "empty"
+        return "passed" if self.tally.checks or self.results.reproductions else "empty"
 
     @property
     def verdict(self) -> str:
@@ -206,7 +208,10 @@ class View:
         body = f"Of {over}, {_listed(counts)}" if t.checks else f"No check was run on {text.plural(t.cases, 'case')}"
         lead = {"failed": "Failed. ", "incomplete": "Incomplete. ", "passed": "No new failure. ", "empty": "Nothing judged. "}
         also = " The results are incomplete." if self.results.incomplete and self.state == "failed" else ""
-        return f"{lead[self.state]}{body}; {_listed(more)}.{also}"
+        book = sentence(self.results.reproductions)
+        if book and not self.tally.cases:
+            return f"{lead[self.state]}{book}{also}"
+        return f"{lead[self.state]}{body}; {_listed(more)}.{' ' if book else ''}{book}{also}"
 
 
 def _listed(parts: Sequence[str]) -> str:

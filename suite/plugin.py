@@ -19,8 +19,9 @@ from suite.checks import Check, checks
 from suite.judging import IDLE, Outcome, judge, swept
 from suite.limitations import LimitationsError
 from suite.loading import Declared, handed_over, plain, read_back
-from suite.model import Case
-from suite.processes import Absent, Processes, WorkerError
+from suite.model import Case, Reproduction
+from suite.processes import Absent, Processes, WorkerError, needs_x64
+from suite.reproducing import Attempt, announce, message, reproduce
 from suite.selection import add_options, device, listed, profile_name, seed, selection
 from suite.session import Session, load_limitations
 from suite.shards import Output
@@ -46,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for family in FAMILIES:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
     config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")
+    config.addinivalue_line("markers", "casebook: the claims of the source documents")
     if config.getoption("report") and config.getoption("no_report"):
         raise pytest.UsageError("--report and --no-report exclude each other")
     handed = getattr(config, "workerinput", {}).get("logitbench", {})
@@ -109,6 +111,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             "output", [pytest.param(o, marks=g) for o, g in zip(outputs, groups, strict=True)], ids=[o.id for o in outputs]
         )
 
+    if {"attempt", "reproduced"} <= set(metafunc.fixturenames):
+        chosen = metafunc.config.stash[_STATE].attempts()
+        groups = [pytest.mark.xdist_group(f"{a.backend}-{'x64' if a.x64 else 'x32'}") for a in chosen]
+        metafunc.parametrize("attempt", [pytest.param(a, marks=g) for a, g in zip(chosen, groups, strict=True)], ids=[a.id for a in chosen])
+
     if "cell" in metafunc.fixturenames:
         state = metafunc.config.stash[_STATE]
         everything = metafunc.config.getoption("all_workloads") or state.selection.narrow
@@ -159,16 +166,18 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     state.session = Session(processes, deep, state.seed, settings.default.max_examples, known, state.implementations, command)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))
+        for attempt in (p["attempt"] for p in _params(session.items) if isinstance(p.get("attempt"), Attempt)):
+            announce(processes, attempt)
     state.session.announce_sweeps(p["output"] for p in _params(session.items) if isinstance(p.get("output"), Output))
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(m) for m in (*FAMILIES, "sweep", "benchmark"))
+    return any(item.get_closest_marker(m) for m in (*FAMILIES, "sweep", "casebook", "benchmark"))
 
 
 def _is_empty(item: pytest.Item) -> bool:
     """Whether this is what pytest puts in place of a test without parameters."""
-    return not any(isinstance(p, Case | Cell | Output) for params in _params([item]) for p in params.values())
+    return not any(isinstance(p, Attempt | Case | Cell | Output) for params in _params([item]) for p in params.values())
 
 
 def _is_controller(config: pytest.Config) -> bool:
@@ -193,7 +202,7 @@ def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Sessi
     assert state.session is not None
     environment = ""
     try:
-        environment = state.environment(case)
+        environment = state.environment(case.backend, needs_x64(case))
     except Absent as error:
         state.note_absent(case.backend, str(error))
         pytest.skip(f"{case.backend} is absent: {error}")
@@ -210,6 +219,23 @@ def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Sessi
     return outcome
 
 
+@pytest.fixture
+def reproduced(attempt: Attempt, request: pytest.FixtureRequest) -> str:
+    """Why an entry of the casebook is not reproduced, empty if it is, already on record; skips, with the reason, what is absent."""
+    state = request.config.stash[_STATE]
+    assert state.session is not None
+    try:
+        environment = state.environment(attempt.backend, attempt.x64)
+        found = reproduce(state.session.processes, attempt, environment)
+    except Absent as error:
+        state.note_absent(attempt.backend, str(error))
+        pytest.skip(f"{attempt.backend} is absent: {error}")
+    except WorkerError as error:
+        found = Reproduction(attempt.entry.id, attempt.backend, error=str(error))
+    state.keep_reproduction(found)
+    return message(found)
+
+
 class Timed:
     """Times cells and keeps their records."""
 
@@ -222,7 +248,7 @@ class Timed:
         assert state.session is not None
         case = cell.case
         try:
-            environment = state.environment(case)
+            environment = state.environment(case.backend, needs_x64(case))
             if reason := state.session.missing(case):
                 state.note_absent(case.backend, reason, case.implementation, case.operation)
                 pytest.skip(reason)
@@ -282,10 +308,12 @@ def _build(state: State) -> Path | None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What was known, what was absent, where the report is."""
     state = config.stash[_STATE]
-    if state.counts or state.absent or state.report:
+    if state.counts or state.verdicts or state.absent or state.report:
         terminalreporter.section("logitbench", sep="-")
     if state.counts:
         terminalreporter.write_line("records: " + ", ".join(f"{n} {status}" for status, n in sorted(state.counts.items())))
+    if state.verdicts:
+        terminalreporter.write_line("casebook: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(state.verdicts.items())))
     for (backend, implementation), reason in state.absent.items():
         terminalreporter.write_line(f"absent: {backend}{' ' + implementation if implementation else ''}: {reason}")
     skipped = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple))

@@ -202,7 +202,7 @@ class Processes:
 
     def of(self, case: Case) -> Process:
         """The process that a case runs in."""
-        return self.process(case.backend, case.dtype == "float64" and backends()[case.backend].needs_x64)
+        return self.process(case.backend, needs_x64(case))
 
     def process(self, backend: str, x64: bool = False) -> Process:
         """The worker of a backend, not yet started."""
@@ -237,6 +237,11 @@ class Processes:
         for process in self._running.values():
             process.close()
         self._running.clear()
+
+
+def needs_x64(case: Case) -> bool:
+    """Whether a case runs in a process of its own, with the 64-bit switch on."""
+    return case.dtype == "float64" and backends()[case.backend].needs_x64
 
 
 def python_path() -> str:

@@ -8,11 +8,12 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.model import RESULT_FORMAT, Record
+from suite.model import RESULT_FORMAT, Record, Reproduction
 
 KILLS = Path(__file__).resolve().parent.parent / "fixtures" / "kills.json"
 """Which checks reject which mutants, as ``suite.meta.kills`` measured it."""
@@ -65,6 +66,14 @@ class Writer:
     def record(self, record: Record) -> None:
         """One measured fact."""
         self.line(**record.to_json())
+
+    def entry(self, entry: Mapping[str, Any]) -> None:
+        """What an entry of the casebook says, as ``suite.reproducing.catalogue`` has it."""
+        self.line(kind="entry", **entry)
+
+    def reproduction(self, reproduction: Reproduction) -> None:
+        """What came of an entry on a backend."""
+        self.line(kind="reproduction", verdict=reproduction.verdict, **asdict(reproduction))
 
     def end(self, exit_status: int, finished: int) -> None:
         """The run's last line; a file without it is of an interrupted run."""

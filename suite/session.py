@@ -20,7 +20,7 @@ from suite.checks.base import Asked, Question, Subject, Verdict
 from suite.floats import FORMATS, Floats
 from suite.model import Case, Implementation, Limitation, Operation
 from suite.operations import operations
-from suite.processes import Absent, FrameworkError, Processes, Request
+from suite.processes import Absent, FrameworkError, Processes, Request, needs_x64
 from suite.shards import Output
 
 LIMITATIONS = Path(__file__).resolve().parent.parent / "fixtures" / "limitations.toml"
@@ -216,14 +216,12 @@ class Session:
 
     def facts(self, case: Case) -> Mapping[str, str]:
         """What the case's process says of itself."""
-        x64 = case.dtype == "float64" and backends()[case.backend].needs_x64
-        facts: Mapping[str, str] = self.processes.describe(case.backend, x64)["facts"]
+        facts: Mapping[str, str] = self.processes.describe(case.backend, needs_x64(case))["facts"]
         return facts
 
     def missing(self, case: Case) -> str:
         """Why the installed release lacks the implementation; empty if it has it."""
-        x64 = case.dtype == "float64" and backends()[case.backend].needs_x64
-        reason: str = self.processes.describe(case.backend, x64)["missing"].get(f"{case.operation} {case.implementation}", "")
+        reason: str = self.processes.describe(case.backend, needs_x64(case))["missing"].get(f"{case.operation} {case.implementation}", "")
         return reason
 
     def subject(self, case: Case) -> Subject:

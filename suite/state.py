@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from suite import custom, machine, records
+from suite.casebook import entries
 from suite.cases import PROFILES, all_cases, cases_of, in_thin_sweep, taken
 from suite.checks import Check, checks
 from suite.loading import Declared
-from suite.model import Case, Implementation, Record
+from suite.model import Case, Implementation, Record, Reproduction
+from suite.reproducing import Attempt, attempts, catalogue
 from suite.selection import Selection
 from suite.session import Session
 from suite.shards import Output
@@ -36,6 +38,8 @@ class State:
     environments: set[str] = field(default_factory=set)
     absent: dict[tuple[str, str], str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     report: Path | None = None
     declared: tuple[Declared, ...] = ()
 
@@ -71,15 +75,16 @@ class State:
         self.writer.environment("suite", "suite", machine.facts())
         self.writer.catalogue(checks().values())
 
-    def environment(self, case: Case) -> str:
-        """The id of the case's environment; its facts are written once."""
+    def environment(self, backend: str, x64: bool) -> str:
+        """The id of the environment that a backend runs in; its facts are written once."""
         assert self.session is not None
-        process = self.session.processes.of(case)
+        processes = self.session.processes
+        process = processes.process(backend, x64)
         if process.name not in self.environments:
-            facts = self.session.facts(case)
+            facts = processes.describe(backend, x64)["facts"]
             self.environments.add(process.name)
             if self.writer:
-                self.writer.environment(process.name, case.backend, facts)
+                self.writer.environment(process.name, backend, facts)
         return process.name
 
     def keep(self, record: Record) -> None:
@@ -87,6 +92,20 @@ class State:
         self.counts[record.status] = self.counts.get(record.status, 0) + 1
         if self.writer:
             self.writer.record(record)
+
+    def attempts(self) -> list[Attempt]:
+        """The casebook on the selected backends; nothing where single functions are asked for."""
+        chosen = {backend for backend, _ in self.selection.backends}
+        return [] if self.selection.narrow else [a for a in attempts() if not chosen or a.backend in chosen]
+
+    def keep_reproduction(self, reproduction: Reproduction) -> None:
+        """Counts it and writes it, after what its entry says."""
+        self.verdicts[reproduction.verdict] = self.verdicts.get(reproduction.verdict, 0) + 1
+        if self.writer:
+            if reproduction.entry not in self.told:
+                self.told.add(reproduction.entry)
+                self.writer.entry(catalogue(entries()[reproduction.entry]))
+            self.writer.reproduction(reproduction)
 
     def note_absent(self, backend: str, reason: str, implementation: str = "", operation: str = "") -> None:
         """Remembers, and writes once, what could not be measured."""

@@ -6,6 +6,7 @@ It needs NumPy and the framework alone, so that it runs beside releases that are
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
@@ -25,6 +26,7 @@ from suite.backends import backends
 from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
 from suite.expected import DENSE, Expected, Law, inputs
 from suite.floats import FORMATS, Format, pattern_type
+from suite.lab import Lab
 from suite.model import Implementation
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -180,6 +182,13 @@ class Worker:
                 swept.chunk(start, header["keep"])
         kept = {f"results {number}": np.concatenate(swept.kept) for number, swept in enumerate(asked) if swept.kept and not swept.error}
         return {"outputs": [swept.answer() for swept in asked]}, kept
+
+    def experiment(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
+        """What a function of the suite's, ``module`` and ``function``, finds out with this framework, as float64, and in what time."""
+        function = getattr(importlib.import_module(header["module"]), header["function"])
+        start = time.perf_counter()
+        found = function(Lab(self.backend, self.implementations), arrays)
+        return {"seconds": time.perf_counter() - start}, {name: np.asarray(array, dtype=np.float64) for name, array in found.items()}
 
     def _every_input(self, fmt: Format, count: int, output: dict[str, Any]) -> Callable[[int], NDArray[Any]]:
         """A function from the number of a chunk's first input to the bit patterns of its ``count`` results.

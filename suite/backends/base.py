@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.backends.training import Trained, Training, Weights
 from suite.model import Implementation
 
 Tensor = Any
@@ -98,6 +99,16 @@ class Backend(Protocol):
 
     def transpose(self, tensor: Tensor) -> Tensor:
         """The tensor with its last two axes swapped."""
+
+    @property
+    def ops(self) -> Any:
+        """What networks and losses are written with, under the same names everywhere.
+
+        ``exp log log1p abs square maximum clip sum mean max matmul reshape cast sigmoid softmax relu``, of tensors, as NumPy has them.
+        """
+
+    def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:
+        """Trains a network from the weights ``start`` as users of the framework do."""
 
     def wait(self, result: Any) -> None:
         """Returns when ``result``, a tensor or a nest of them, has been computed."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suite.backends.base import ALL_DTYPES, Function, ScriptStyle, Tensor, Unavailable, exact_cast, lazy
+from suite.backends.training import EPSILON, Trained, Training, Weights, descend
 from suite.model import Implementation
 
 jax = lazy("jax")
@@ -109,6 +112,23 @@ class JaxBackend:
         """``jax.numpy.swapaxes``."""
         return jnp.swapaxes(tensor, -1, -2)
 
+    @property
+    def ops(self) -> Any:
+        """``jax.numpy`` and ``jax.nn``."""
+        return _ops()
+
+    def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:
+        """optax, each step under ``jax.jit``."""
+        make = {"sgd": optax.sgd, "adam": partial(optax.adam, eps=EPSILON)}[task.optimiser]
+        optimiser = make(task.rate)
+
+        def update(weights: list[Tensor], gradients: list[Tensor], state: Any) -> tuple[list[Tensor], Any]:
+            changes, state = optimiser.update(gradients, state, weights)
+            return optax.apply_updates(weights, changes), state
+
+        state = optimiser.init([self.tensor(w, task.dtype) for w in start])
+        return descend(self, task, start, x, y, state, update)
+
     def wait(self, result: Any) -> None:
         """``jax.block_until_ready``."""
         jax.block_until_ready(result)
@@ -120,6 +140,16 @@ class JaxBackend:
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
             "jax matmul precision": str(jax.config.jax_default_matmul_precision),
         }
+
+
+@cache
+def _ops() -> SimpleNamespace:
+    names = ("exp", "log", "log1p", "abs", "square", "maximum", "clip", "sum", "mean", "max", "matmul", "reshape")
+    return SimpleNamespace(
+        **{name: getattr(jnp, name) for name in names},
+        **{name: getattr(jax.nn, name) for name in ("sigmoid", "softmax", "relu")},
+        cast=lambda tensor, dtype: tensor.astype(dtype),
+    )
 
 
 def _row(operation: str, name: str, function: Function, *accepts: str) -> Implementation:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from suite.backends.base import Function, Tensor, lazy
 from suite.backends.jax import JaxBackend
 from suite.backends.tensorflow import TensorFlowBackend
+from suite.backends.training import Dense, Trained, Training, Weights, flattened
 from suite.model import Implementation
 
 keras = lazy("keras")
@@ -247,7 +252,73 @@ def _implementations(backend: str) -> tuple[Implementation, ...]:
     return tuple(Implementation(operation, backend, name, function, accepts) for operation, name, function, accepts in _TABLE)
 
 
-class KerasTensorFlow(TensorFlowBackend):
+def sequential(layers: Sequence[Dense], inputs: int, weights: Weights, dtype: str = "float32") -> Any:
+    """A model of these layers with these weights."""
+    made = [keras.layers.Dense(each.units, activation=each.activation, use_bias=each.bias, dtype=dtype) for each in layers]
+    model = keras.Sequential([keras.Input((inputs,), dtype=dtype), *made])
+    model.set_weights(weights)
+    return model
+
+
+def fit(model: Any, x: Any, y: Any, steps: int, callbacks: Sequence[Any] = ()) -> None:
+    """So many steps of ``fit``, each over all examples; as one epoch, since each costs 40 ms on TensorFlow however short it is."""
+    model.fit(_same()(x, y, steps), epochs=1, shuffle=False, verbose=0, callbacks=list(callbacks))
+
+
+@cache
+def _same() -> Any:
+    base: Any = keras.utils.PyDataset
+
+    class Same(base):  # type: ignore[misc]  # Keras is Any to the type checker, and imported only here
+        def __init__(self, x: Any, y: Any, steps: int) -> None:
+            super().__init__()
+            self.x, self.y, self.steps = x, y, steps
+
+        def __len__(self) -> int:
+            return self.steps
+
+        def __getitem__(self, index: int) -> tuple[Any, Any]:
+            return self.x, self.y
+
+    return Same
+
+
+def audited(model: Any, x: Any, y: Any, **options: Any) -> dict[str, NDArray[np.float64]]:
+    """What a compiled model ``reported`` as its losses, and what it ``predicted``, ``predicted 1`` and so on being further outputs.
+
+    ``options`` go to ``evaluate``. Both take all examples in one batch.
+    """
+    count = len(x[0] if isinstance(x, list) else x)
+    reported = model.evaluate(x, y, batch_size=count, verbose=0, **options)
+    outputs = model.predict(x, batch_size=count, verbose=0)
+    predicted = {f"predicted {i}" if i else "predicted": o for i, o in enumerate(outputs if isinstance(outputs, list) else [outputs])}
+    return {name: np.asarray(a, dtype=np.float64) for name, a in {"reported": np.atleast_1d(reported), **predicted}.items()}
+
+
+class _Trains:
+    """Training as Keras has it: ``compile``, ``fit``, ``evaluate``, ``predict``."""
+
+    @property
+    def ops(self) -> Any:
+        """``keras.ops``."""
+        return keras.ops
+
+    def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:
+        """``compile`` and ``fit``, as often as weights are wanted."""
+        x, y = (np.asarray(a, dtype=task.dtype) for a in (x, y))
+        model = sequential(task.layers, x.shape[-1], start, task.dtype)
+        optimiser = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[task.optimiser](task.rate)
+        model.compile(optimizer=optimiser, loss=task.loss)
+        path = [flattened(start)]
+        for _ in range(task.steps // task.every):
+            fit(model, x, y, task.every)
+            path.append(flattened(model.get_weights()))
+        found = audited(model, x, y)
+        weights = [np.asarray(w, dtype=np.float64) for w in model.get_weights()]
+        return Trained(weights, np.stack(path), float(found["reported"][0]), found["predicted"])
+
+
+class KerasTensorFlow(_Trains, TensorFlowBackend):
     """Keras' functions on TensorFlow tensors."""
 
     name = "keras-tensorflow"
@@ -266,7 +337,7 @@ class KerasTensorFlow(TensorFlowBackend):
         return devices
 
 
-class KerasJax(JaxBackend):
+class KerasJax(_Trains, JaxBackend):
     """Keras' functions on JAX arrays."""
 
     name = "keras-jax"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.backends.base import Function, ScriptStyle, Tensor, lazy
+from suite.backends.training import Trained, Training, Weights
 from suite.model import Implementation
 
 special = lazy("scipy.special")
@@ -68,6 +69,15 @@ class NumpyBackend:
     def transpose(self, tensor: Tensor) -> Tensor:
         """A view of the same memory."""
         return np.swapaxes(tensor, -1, -2)
+
+    @property
+    def ops(self) -> Any:
+        """There are none: no network is trained."""
+        raise TypeError("NumPy has no autodiff")
+
+    def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:
+        """There is no way."""
+        raise TypeError("NumPy has no autodiff")
 
     def wait(self, result: Any) -> None:
         """Results are there when a call returns."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suite.backends.base import ALL_DTYPES, Function, ScriptStyle, Tensor, Unavailable, exact_cast, lazy
+from suite.backends.training import EPSILON, Trained, Training, Weights, descend
 from suite.model import Implementation
 
 tf = lazy("tensorflow")
@@ -117,6 +120,18 @@ class TensorFlowBackend:
         """``tf.linalg.matrix_transpose``."""
         return tf.linalg.matrix_transpose(tensor)
 
+    @property
+    def ops(self) -> Any:
+        """TensorFlow's own names for them differ."""
+        return _ops()
+
+    def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:
+        """A tape and the optimiser's formula, each step a ``tf.function``: TensorFlow's own optimisers are Keras'."""
+        update = {"sgd": _sgd, "adam": _adam}[task.optimiser]
+        zeros = [self.tensor(np.zeros_like(w), task.dtype) for w in start]
+        state = (self.tensor(np.zeros(()), task.dtype), zeros, zeros)
+        return descend(self, task, start, x, y, state, partial(update, task.rate))
+
     def wait(self, result: Any) -> None:
         """CPU kernels are done when a call returns; elsewhere a device is synchronised."""
         for leaf in tf.nest.flatten(result):
@@ -133,6 +148,30 @@ class TensorFlowBackend:
             "tf intra-op threads": str(tf.config.threading.get_intra_op_parallelism_threads()),
             "tf inter-op threads": str(tf.config.threading.get_inter_op_parallelism_threads()),
         }
+
+
+@cache
+def _ops() -> SimpleNamespace:
+    return SimpleNamespace(
+        exp=tf.exp, log=tf.math.log, log1p=tf.math.log1p, abs=tf.abs, square=tf.square, maximum=tf.maximum, clip=tf.clip_by_value,
+        sum=tf.reduce_sum, mean=tf.reduce_mean, max=tf.reduce_max, matmul=tf.matmul, reshape=tf.reshape, cast=tf.cast,
+        sigmoid=tf.sigmoid, softmax=tf.nn.softmax, relu=tf.nn.relu,
+    )  # fmt: skip
+
+
+def _sgd(rate: float, weights: list[Tensor], gradients: list[Tensor], state: Any) -> tuple[list[Tensor], Any]:
+    return [w - rate * g for w, g in zip(weights, gradients, strict=True)], state
+
+
+def _adam(rate: float, weights: list[Tensor], gradients: list[Tensor], state: Any) -> tuple[list[Tensor], Any]:
+    """Kingma & Ba (ICLR 2015), section 2, in the order of operations that its last paragraph gives."""
+    time, first, second = state
+    time = time + 1
+    first = [0.9 * m + 0.1 * g for m, g in zip(first, gradients, strict=True)]
+    second = [0.999 * v + 0.001 * tf.square(g) for v, g in zip(second, gradients, strict=True)]
+    scale = rate * tf.sqrt(1 - 0.999**time) / (1 - 0.9**time)
+    moved = [w - scale * m / (tf.sqrt(v) + EPSILON) for w, m, v in zip(weights, first, second, strict=True)]
+    return moved, (time, first, second)
 
 
 def _row(operation: str, name: str, function: Function, *accepts: str, dtypes: tuple[str, ...] = ALL_DTYPES) -> Implementation:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
-from suite.model import Case, Record, Status
+from suite.model import Axis, Case, Figure, Panel, Record, Reproduction, Series, Statement, Status, Table
 
 SCRIPT = "<script>alert(1)</script>"
 REPRODUCTION = "import jax\nprint(jax.nn.sigmoid(17.0))  # <b> & ```\n"
@@ -44,6 +46,27 @@ def kills(*mutants: Line) -> Line:
     return {"kind": "kills", "mutants": [{**one, "meant": ["value_within_bound"], "also": [SCRIPT], **mutant} for mutant in mutants]}
 
 
+def entry(name: str = "C1", **more: Any) -> Line:
+    """What an entry of the casebook says."""
+    texts = {"title": "Title", "document": "000_0123456789abcdef.txt", "claim": f"It is so. {SCRIPT}", "method": "As it was."}
+    return {"kind": "entry", "entry": name, **texts, "cannot": {"tensorflow": "it has no way"}, "data": [["points", "0" * 16]], **more}
+
+
+def reproduction(name: str = "C1", holds: bool = True, backend: str = "jax", **more: Any) -> Line:
+    """What came of it: a statement, a curve that is stepped through, a surface, a network, a table."""
+    axis = Axis(f"x {SCRIPT}")
+    panels = (
+        Panel("Curve", (Series("c", (1.0, float("nan")), (2.0, 3.0), frames=((1.0, 2.0), (2.0, 3.0))),), axis, Axis("y", log=True)),
+        Panel("Surface", (Series("s", (0.0, 1.0), (0.0, 1.0), ((0.0, 1.0), (1.0, 2.0)), "surface"),), axis, axis, Axis("z")),
+        Panel("Network", (Series("n", (0.0, 1.0), (0.0, 0.0), style="points", texts=("x", SCRIPT)),)),
+    )
+    statements = (Statement(f"It is {SCRIPT}", True, "1", "1"), Statement("A limit", holds, "2", "≤ 3", "limit"))
+    table = Table("Numbers", ("what", "how many"), (("a", "1"), ("b", SCRIPT)))
+    made = Reproduction(name, backend, statements, (Figure("Figure", panels, ("0", "15")),), (table,), environment="jax-cpu")
+    plain = json.loads(json.dumps(asdict(made)).replace("NaN", '"nan"'))
+    return {"kind": "reproduction", "verdict": made.verdict, **plain, **more}
+
+
 def timing(workload: str = "1000", **more: Any) -> Line:
     """A record of a benchmark."""
     extra = {"workload": workload, "elements": 1000, "min": 9e-6, "stddev": 1e-7, "first call (s)": 0.2}
@@ -66,5 +89,8 @@ def sample() -> list[Line]:
         record("known", dtype="float16", **failing, extra={"limitation": "sigmoid-saturates", "url": "javascript:alert(1)"}),
         record("error", "softmax", value=None, message="TypeError: axis"),
         timing(),
+        entry(),
+        reproduction(),
+        reproduction(holds=False, backend="keras-jax"),
         end(exit=1, finished=3),
     ]

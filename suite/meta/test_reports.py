@@ -74,7 +74,7 @@ class TestPages:
         """One sentence, each number with its denominator."""
         verdict = View(read([write(*sample())])).verdict
         assert verdict.startswith("Failed. Of 4 checks on 4 cases, 1 passed, 1 failed as known, 1 failed and 1 raised an error;")
-        assert verdict.endswith("0 characterisations, 1 timing and 1 not measured.")
+        assert "0 characterisations, 1 timing and 1 not measured. The casebook: of 2 reproductions of 1 claim, " in verdict
 
     def test_a_red_run_without_a_failed_record_is_said(self, write: Write) -> None:
         """A test that fails outside the records must not look like a success."""
@@ -85,7 +85,7 @@ class TestPages:
     def test_every_section_is_there_and_linked(self, report: dict[Path, Links]) -> None:
         """Every page links the first page of every section."""
         titles = [section.title for section in sections()]
-        assert titles == ["Overview", "Operations", "Checks", "Sweeps", "Findings", "Benchmarks", "Environment"]
+        assert titles == ["Overview", "Operations", "Checks", "Casebook", "Sweeps", "Findings", "Benchmarks", "Environment"]
         for page in report:
             text = page.read_text(encoding="utf-8")
             assert all(f">{title}</a>" in text for title in titles)

@@ -1,0 +1,152 @@
+// Draws the casebook's figures, each chapter's when it comes into view: its data are a script of their own, since a page that is read
+// from disk can load nothing else.
+"use strict";
+const Casebook = (() => {
+  const { css, plain, layout } = Figures;
+  const chapters = {};
+  const COLOURS = ["--c0", "--c1", "--c2", "--c3", "--c6", "--c5", "--c4"];
+
+  const shownAt = (series, step) => (series.frames ? series.frames[step] : series.reveal ? series.y.slice(0, step + 1) : series.y);
+  const cut = (series, values, step) => (series.reveal ? values.slice(0, step + 1) : values);
+
+  function trace(series, index, step, space) {
+    const colour = css(COLOURS[index % COLOURS.length]), name = plain(series.name);
+    if (series.style === "surface") {
+      // Plotly has a row of z for each y.
+      const z = series.y.map((_, j) => series.x.map((_, i) => series.z[i][j]));
+      return { type: "surface", name, x: series.x, y: series.y, z, opacity: 0.85, showscale: false, colorscale: "Viridis", contours: { z: { show: true, usecolormap: true, width: 1 } } };
+    }
+    const points = { x: cut(series, series.x, step), y: shownAt(series, step) };
+    if (space) Object.assign(points, { z: cut(series, series.z, step) });
+    const bare = series.style === "wire", marks = series.style === "points" || series.style === "marked";
+    const mode = [series.style !== "points" && !(bare && series.texts) ? "lines" : "", marks ? "markers" : "", series.texts ? "text" : ""].filter(Boolean).join("+");
+    return {
+      type: space ? "scatter3d" : "scatter", mode, name, ...points, connectgaps: false, showlegend: !bare && !series.texts,
+      line: { color: bare ? css("--soft") : colour, width: bare ? 1 : space ? 5 : 2, dash: series.style === "dashed" ? "dash" : "solid" },
+      marker: { color: colour, size: series.texts ? 26 : space ? 3 : series.style === "points" ? 5 : 6, opacity: series.style === "points" && !series.texts ? 0.6 : 1 },
+      ...(series.texts ? { text: series.texts.map(plain), textposition: bare ? "middle center" : "middle center", textfont: { color: css(bare ? "--text" : "--card"), size: 11 }, hoverinfo: "skip" } : {}),
+    };
+  }
+
+  function axis(own, narrow) {
+    if (!own) return { visible: false };
+    const range = own.range && (own.log ? own.range.map(Math.log10) : own.range);
+    return { title: { text: plain(own.label), standoff: 8 }, type: own.log ? "log" : "linear", ...(range ? { range } : {}), ...(own.log ? { exponentformat: "power", dtick: undefined, nticks: narrow ? 5 : 8 } : {}), automargin: true };
+  }
+
+  function drawPanel(box, panel, step) {
+    const space = Boolean(panel.axes.z), narrow = box.clientWidth < 420, diagram = !panel.axes.x;
+    const traces = panel.series.map((series, i) => trace(series, i, step, space));
+    const base = layout({ xaxis: axis(panel.axes.x, narrow), yaxis: axis(panel.axes.y, narrow) }, narrow);
+    const titled = { ...base, title: { text: plain(panel.title), font: { size: narrow ? 13 : 15 }, x: 0.5, xanchor: "center", y: 0.97, yanchor: "top" } };
+    const named = traces.filter((t) => t.showlegend !== false && t.type !== "surface").length;
+    const legendRows = diagram || space ? 0 : Math.ceil(named / Math.max(1, Math.floor(box.clientWidth / 240)));
+    Object.assign(titled, {
+      width: box.clientWidth, height: (space ? 430 : 320) + 20 * legendRows, showlegend: !diagram && !space && named > 0, uirevision: "kept",
+      legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } }, margin: { l: 62, r: 14, t: 40, b: 56 + 20 * legendRows },
+    });
+    if (space) {
+      const named3 = (own) => ({ ...axis(own, true), gridcolor: css("--line"), automargin: false, title: { text: plain(own.label) } });
+      titled.scene = { xaxis: named3(panel.axes.x), yaxis: named3(panel.axes.y), zaxis: named3(panel.axes.z), camera: { eye: { x: 0.5, y: 1.7, z: 0.75 } } };
+      titled.margin = { l: 0, r: 0, t: 40, b: 0 };
+    }
+    Plotly.react(box, traces, titled, { displayModeBar: false, responsive: false });
+  }
+
+  function stepper(place, figure, redraw) {
+    const form = document.createElement("form"), slider = document.createElement("input"), play = document.createElement("button"), out = document.createElement("output");
+    form.className = "filter stepper";
+    Object.assign(slider, { type: "range", min: 0, max: figure.steps.length - 1, value: figure.steps.length - 1, step: 1 });
+    slider.setAttribute("aria-label", "Step");
+    Object.assign(play, { type: "button", textContent: "Play" });
+    let timer = 0;
+    const show = () => {
+      out.textContent = figure.steps[slider.value];
+      redraw(Number(slider.value));
+    };
+    const stop = () => {
+      clearInterval(timer);
+      timer = 0;
+      play.textContent = "Play";
+    };
+    play.addEventListener("click", () => {
+      if (timer) return stop();
+      if (slider.value === slider.max) slider.value = 0;
+      play.textContent = "Stop";
+      show();
+      timer = setInterval(() => {
+        slider.value = Number(slider.value) + 1;
+        show();
+        if (slider.value === slider.max) stop();
+      }, 250);
+    });
+    slider.addEventListener("input", () => { stop(); show(); });
+    form.append(play, slider, out);
+    place.before(form);
+    out.textContent = figure.steps.at(-1);
+  }
+
+  function drawFigure(holder, figure) {
+    const place = holder.querySelector("[data-panels]");
+    holder.querySelector(".stepper")?.remove();
+    for (const old of place.children) Plotly.purge(old);
+    const boxes = figure.panels.map((panel) => {
+      const box = document.createElement("div");
+      box.className = panel.axes.z ? "panel space" : "panel";
+      box.setAttribute("role", "img");
+      box.setAttribute("aria-label", `${panel.title}: ${panel.series.map((s) => s.name).join(", ")}`);
+      return box;
+    });
+    place.replaceChildren(...boxes);
+    const last = Math.max(0, figure.steps.length - 1);
+    holder.redraw = (step = last) => figure.panels.forEach((panel, i) => {
+      if (step === last || !holder.drawn || panel.series.some((s) => s.frames || s.reveal)) drawPanel(boxes[i], panel, step);
+    });
+    holder.drawn = false;
+    holder.redraw();
+    holder.drawn = true;
+    if (figure.steps.length > 1) stepper(place, figure, (step) => holder.redraw(step));
+  }
+
+  function show(area, data, chosen) {
+    const figures = data[chosen].figures;
+    area.querySelectorAll("figure[data-number]").forEach((holder) => {
+      const figure = figures[Number(holder.dataset.number)];
+      holder.hidden = !figure;
+      if (figure) drawFigure(holder, figure);
+    });
+  }
+
+  function draw(name, data) {
+    const area = document.querySelector(`[data-figures-of="${name}"]`), select = area.querySelector("select");
+    chapters[name] = area;
+    show(area, data, 0);
+    select?.addEventListener("input", () => show(area, data, Number(select.value)));
+  }
+
+  function load(area) {
+    const script = document.createElement("script");
+    script.src = area.dataset.source;
+    document.head.append(script);
+  }
+
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      seen.unobserve(entry.target);
+      load(entry.target);
+    }
+  }, { rootMargin: "600px" });
+  for (const area of document.querySelectorAll("[data-figures-of]")) seen.observe(area);
+
+  const again = () => { for (const area of Object.values(chapters)) for (const holder of area.querySelectorAll("figure[data-number]")) holder.redraw?.(); };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  let width = innerWidth, waiting = 0;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    clearTimeout(waiting);
+    waiting = setTimeout(again, 150);
+  });
+  return { draw };
+})();
