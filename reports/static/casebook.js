@@ -46,8 +46,9 @@ const Casebook = (() => {
       legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } }, margin: { l: 62, r: 14, t: 40, b: 56 + 20 * legendRows },
     });
     if (space) {
-      const named3 = (own) => ({ ...axis(own, true), gridcolor: css("--line"), automargin: false, title: { text: plain(own.label) } });
-      titled.scene = { xaxis: named3(panel.axes.x), yaxis: named3(panel.axes.y), zaxis: named3(panel.axes.z), camera: { eye: { x: 0.5, y: 1.7, z: 0.75 } } };
+      const named3 = (own) => ({ ...axis(own, true), nticks: 5, gridcolor: css("--line"), automargin: false, title: { text: plain(own.label) } });
+      const camera = { eye: { x: 0.9, y: 2.0, z: 0.9 }, center: { x: 0, y: 0, z: -0.15 } };
+      titled.scene = { xaxis: named3(panel.axes.x), yaxis: named3(panel.axes.y), zaxis: named3(panel.axes.z), camera, aspectmode: "cube" };
       titled.margin = { l: 0, r: 0, t: 40, b: 0 };
     }
     Plotly.react(box, traces, titled, { displayModeBar: false, responsive: false });

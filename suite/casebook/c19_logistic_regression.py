@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def _judge_data(account: Account) -> None:
             f"The labels are the document's: the {loss} that it prints for three single epochs comes out at their starts, all four digits"
         )
         account.printed(text, f"first {loss}", account[f"first {loss}"])
-        gradient, at = account[f"first gradient {loss}"], point(loss, weights[:, 0])
+        gradient, at = account[f"first gradient {loss}"], point("MSE" if loss == "MSE" else "BCE", weights[:, 0])
         slack = RATE * at.gradient_error(single).max() + 2 * single.u * np.abs(at.weights).max()
         account.printed(f"So do the weights after the single epoch of SGD on {loss}, but for the rounding of one step in float32",
                         f"after {loss}", weights[:, 0] - RATE * gradient[:, 0], slack)  # fmt: skip
@@ -131,13 +131,19 @@ def _judge_single(account: Account) -> None:
     account.within(
         "In float32, the document's dtype, they end there as well, within what rounding can do", share(got - wanted.path, wanted.error)
     )
-    audit(account, "the float32 model", float(account["float32 reported"]), recomputed(account, "BCE", account["float32 predicted"], "float32"))
+    audit(
+        account,
+        "the float32 model",
+        float(account["float32 reported"]),
+        recomputed(account, "BCE", account["float32 predicted"], "float32"),
+    )
     for name, weight in OTHERS.items():
         end = follow(point("BCE", (weight, 0.0), bias_last=True), Rule("sgd"), EPOCHS, EPOCHS, single)
-        account.printed(f"From weight {weight} descent ends a little {'below' if name == 'low' else 'above'}: the start is not forgotten after "
+        account.printed(f"From weight {weight} descent ends a little {'below' if name == 'low' else 'above'}: the start is not "
+                        "forgotten after "
                         "1,000 epochs", f"end from {name}", account[f"end from {name}"][0], end.error[-1, 0])  # fmt: skip
     best = point("BCE", TRUTH).minimiser()
-    rows = [
+    rows: list[Sequence[object]] = [
         ["document", *account.golden("weight").printed, *account.golden("bias").printed],
         ["float32", f"{got[-1, 0]:.9g}", f"{got[-1, 1]:.9g}"],
         ["float64", f"{account['float64 path'][-1, 0]:.9g}", f"{account['float64 path'][-1, 1]:.9g}"],
@@ -152,7 +158,7 @@ def _draw(account: Account) -> None:
     x, y, p = (data[name][::10, 0] for name in ("x", "y", "p"))
     fits = [1 / (1 + np.exp(-(w * x + b))) for w, b in way]
     curves = line("labels, every tenth", x, y, "points"), line("P(y = 1)", x, p, "dashed"), moving("fit", x, fits)
-    ends = line("document's end", *([v] for v in (account.golden("weight").values[0], account.golden("bias").values[0])), "marked")
+    ends = line("document's end", account.golden("weight").values, account.golden("bias").values, "marked")
     account.figure(
         figure(
             "Logistic regression, 1,000 epochs of gradient descent",
@@ -169,9 +175,11 @@ ENTRY = Entry(
     "C19",
     "Logistic regression by cross-entropy",
     "004_78d1e29d7eb87949.txt",
-    "Logistic regression on 2,000 labels drawn with intercept −1 and slope 5 reaches weight 4.307486 and bias −0.82411796 after 1,000 epochs "
+    "Logistic regression on 2,000 labels drawn with intercept −1 and slope 5 reaches weight 4.307486 and bias −0.82411796 after "
+    "1,000 epochs "
     "of SGD with step 0.1 on binary cross-entropy.",
-    "The document's data, drawn again and checked by the losses and steps that it prints; one sigmoid unit trained from the one weight that "
+    "The document's data, drawn again and checked by the losses and steps that it prints; one sigmoid unit trained from the one "
+    "weight that "
     "ends at the document's, in float64 and float32, with the loss written out as in the document.",
     {"": _measured},
     _judge,

@@ -41,7 +41,8 @@ def _judge(account: Account) -> None:
     single = account.rounding("float32")
     for name in ("MSE", "BCE"):
         wanted = follow(point(name, (START, 0.0), bias_last=True), Rule("sgd"), EPOCHS, EVERY, single)
-        account.within(f"{name}: the weights every 100 epochs are those of NumPy's descent in float64, within what float32's rounding can do",
+        account.within(f"{name}: the weights every 100 epochs are those of NumPy's descent in float64, within what float32's "
+                       "rounding can do",
                        share(account[f"path {name}"] - wanted.path, wanted.error))  # fmt: skip
         again = recomputed(account, name, account[f"predicted {name}"], "float32")
         audit(account, f"the model trained on {name}", float(account[f"reported {name}"]), again)
@@ -64,7 +65,8 @@ def _judge_fits(account: Account) -> None:
         "its MSE, which one of them was trained on,": {n: float(np.mean((f - y) ** 2)) for n, f in fits.items()},
     }
     for what, values in measures.items():
-        account.claim(f"The fit by MSE is the worse one after as many epochs from the same start: {what} is larger than that of the fit by BCE",
+        account.claim(f"The fit by MSE is the worse one after as many epochs from the same start: {what} is larger than that of "
+                      "the fit by BCE",
                       values["MSE"] > values["BCE"], values["MSE"], f"> {values['BCE']:.6g}")  # fmt: skip
     names = {"weight": 0, "bias": 1}
     rows = [[name, *(f"{ends[n][i]:.7g}" for n in LOSSES), TRUTH[1 - i]] for name, i in names.items()]
@@ -91,7 +93,8 @@ def _judge_minima(account: Account) -> None:
     account.claim("MSE is slow from the outset: BCE's gradient at the start is so many times as long", ratio > 2, ratio, "> 2")
     away = {name: float(np.linalg.norm(np.subtract(MINIMA[name], TRUTH))) for name in LOSSES}
     left = float(np.linalg.norm(account["path MSE"][-1] - np.array(TRUTH[::-1])))
-    account.limit("What is worse is the speed, not the goal: MSE has its minimum at weight 5.4197 and bias −1.0629, less than a quarter as far "
+    account.limit("What is worse is the speed, not the goal: MSE has its minimum at weight 5.4197 and bias −1.0629, less than a "
+                  "quarter as far "
                   "from the truth as its fit after 1,000 epochs", away["MSE"] < left / 4, away["MSE"], f"< {left:.4g} / 4")  # fmt: skip
 
 
@@ -104,7 +107,8 @@ def _draw(account: Account) -> None:
     account.figure(
         figure(
             "The same start, as many epochs, two losses",
-            chart("Fits", Axis("x"), Axis("probability"), line("labels, every tenth", x, y, "points"), line("P(y = 1)", x, p, "dashed"), *fits),
+            chart("Fits", Axis("x"), Axis("probability"), line("labels, every tenth", x, y, "points"), line("P(y = "
+                                                                                                            "1)", x, p, "dashed"), *fits),
             chart("Ways of the weights", Axis("weight"), Axis("bias"), *(path(name, way[:, 0], way[:, 1]) for name, way in ways.items()),
                   line("truth", [TRUTH[1]], [TRUTH[0]], "marked"), *marks),
             network("Network", [("input", ["x"]), ("sigmoid", ["ŷ"])]),
@@ -118,7 +122,8 @@ ENTRY = Entry(
     "Logistic regression by squared error",
     "004_78d1e29d7eb87949.txt",
     "With the mean squared error in place of cross-entropy, from the same start and after as many epochs, logistic regression fits worse.",
-    "One sigmoid unit trained twice in float32 from the start found for C19, 1,000 epochs of SGD with step 0.1: on the squared error and on "
+    "One sigmoid unit trained twice in float32 from the start found for C19, 1,000 epochs of SGD with step 0.1: on the squared "
+    "error and on "
     "cross-entropy, both written out as in the document.",
     {"": _measured},
     _judge,

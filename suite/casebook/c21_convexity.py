@@ -121,7 +121,8 @@ def _judge_surface(account: Account, loss: str) -> None:
 
     double, single = account.rounding("float64"), account.rounding("float32")
     exact, error = (np.concatenate(each) for each in zip(*(_heights(loss, part, double) for part in parts()), strict=True))
-    text = f"{loss}: the surface over the document's grid of {GRID.shape[1]:,} places is NumPy's, within what float64's rounding can do to both"
+    grid = f"the document's grid of {GRID.shape[1]:,} places"
+    text = f"{loss}: the surface over {grid} is NumPy's, within what float64's rounding can do to both"
     if rule(account.backend, "sgd") == Rule("sgd"):
         account.within(text, share(account[f"surface {loss}"] - exact, error))
         return
@@ -140,15 +141,17 @@ def _judge_hessians(account: Account) -> None:
         own = _own_error(loss, double)
         found = (_curvature(loss, part, double, own) for part in parts())
         exact, error = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
-        account.within(f"{loss}: the Hessians that the framework finds by differentiating its own loss from logits twice are NumPy's at every "
-                       "place of the grid, within what float64's rounding can do to both", share(got - exact, error))  # fmt: skip
+        account.within(f"{loss}: the Hessians that the framework finds by differentiating its own loss from logits twice are "
+                       "NumPy's at every place of the grid, within what float64's rounding can do to both", share(got - exact, error))  # fmt: skip
         lowest[loss], wanted[loss] = _lowest(got), _lowest(exact)
         allowed[loss] = np.sqrt((error**2).sum(axis=0))
     least = int(np.argmin(lowest["BCE"]))
     account.claim("BCE is convex: the smaller eigenvalue of its Hessian is above 0 at every place of the grid by more than it can be off",
-                  bool(np.all(lowest["BCE"] > allowed["BCE"])), f"≥ {lowest['BCE'][least]:.4g}", f"> {allowed['BCE'][least]:.2g}")  # fmt: skip
+                  bool(np.all(lowest["BCE"] > allowed["BCE"])), f"≥ {lowest['BCE'][least]:.4g}",
+                  f"> {allowed['BCE'][least]:.2g}")  # fmt: skip
     negative = lowest["MSE"] < -allowed["MSE"]
-    account.same("MSE is not: its smaller eigenvalue is below 0, by more than it can be off, at so many places of the grid, as many as in NumPy",
+    account.same("MSE is not: its smaller eigenvalue is below 0, by more than it can be off, at so many places of the grid, as "
+                 "many as in NumPy",
                  np.sum(negative), np.sum(wanted["MSE"] < -allowed["MSE"]))  # fmt: skip
     share_of_all = float(np.mean(negative))
     account.claim("These are more than half of all", share_of_all > 0.5, share_of_all, "> 0.5")
@@ -168,17 +171,20 @@ def _judge_segments(account: Account) -> None:
     for loss in LOSSES:
         got, error = account[f"segments {loss}"], _segment_error(account, loss)
         exact[loss] = _points(loss, segments()).value
-        account.within(f"{loss} at the ends and in the middle of {SEGMENTS} random segments, every other within the grid's rectangle, the rest "
+        account.within(f"{loss} at the ends and in the middle of {SEGMENTS} random segments, every other within the grid's "
+                       "rectangle, the rest "
                        "thousands of units long, is NumPy's, within rounding", share(got - exact[loss], 2 * error))  # fmt: skip
         excess[loss], allowed[loss] = _excess(got), _excess(error, 1.0)
     above = int(np.sum(~(excess["BCE"] <= allowed["BCE"])))
-    account.same("Midpoint convexity: on so many of these segments BCE at the middle lies above the mean of the ends by more than rounding can do",
+    account.same("Midpoint convexity: on so many of these segments BCE at the middle lies above the mean of the ends by more "
+                 "than rounding can do",
                  above, 0)  # fmt: skip
     inside = np.arange(SEGMENTS) % 2 == 0
     worst = int(np.argmax(np.where(inside, _excess(exact["MSE"]), -1.0)))
     spot = [f"({end[0, worst]:.4g}, {end[1, worst]:.4g})" for end in np.split(segments(), 3, axis=1)]
-    account.claim(f"A counter-example for MSE, within the rectangle: halfway between {spot[0]} and {spot[1]} it lies above the mean of the ends "
-                  "by so much", excess["MSE"][worst] > allowed["MSE"][worst], excess["MSE"][worst], f"> {allowed['MSE'][worst]:.2g}")  # fmt: skip
+    account.claim(f"A counter-example for MSE, within the rectangle: halfway between {spot[0]} and {spot[1]} it lies above the "
+                  "mean of the ends by so much", excess["MSE"][worst] > allowed["MSE"][worst], excess["MSE"][worst],
+                  f"> {allowed['MSE'][worst]:.2g}")  # fmt: skip
     violated = float(np.mean(excess["MSE"][inside] > allowed["MSE"][inside]))
     account.claim("Of the segments within the rectangle such a share are counter-examples for MSE", violated > 0.1, violated, "> 0.1")
     values = account["segments MSE"].reshape(3, -1)[:, worst]
@@ -299,12 +305,12 @@ def _draw(account: Account) -> None:
         mark = line("minimum", [best[0]], [best[1]], "marked", z=(lowest,))
         panels.append(Panel(loss, (surface(loss, W0[::2], W1[::2], heights), mark), *axes, Axis(loss)))
     account.figure(figure("The two surfaces over the document's grid, every second place", *panels))
-    lowest = {loss: _lowest(account[f"hessian {loss}"]).reshape(shape) for loss in LOSSES}
+    eigen = {loss: _lowest(account[f"hessian {loss}"]).reshape(shape) for loss in LOSSES}
     rows = {"slope 5": int(np.argmin(np.abs(W1 - TRUTH[1]))), "slope −1": 0}
-    cuts = {loss: [line(name, W0, values[:, row]) for name, row in rows.items()] for loss, values in lowest.items()}
+    cuts = {loss: [line(name, W0, values[:, row]) for name, row in rows.items()] for loss, values in eigen.items()}
     drawn = np.zeros(shape, dtype=bool)
     drawn[::2, ::2] = True
-    below = GRID[:, (drawn & (lowest["MSE"] < 0)).ravel()]
+    below = GRID[:, (drawn & (eigen["MSE"] < 0)).ravel()]
     account.figure(
         figure(
             "Smaller eigenvalue of the Hessian: MSE's goes below 0, BCE's nowhere",
@@ -319,7 +325,8 @@ ENTRY = Entry(
     "The surface of cross-entropy is convex, that of squared error is not",
     "004_78d1e29d7eb87949.txt",
     "Over intercept and slope, the mean cross-entropy of logistic regression is a convex surface, the mean squared error is not.",
-    "Both surfaces over the document's grid in float64 from the formulas as written there; Hessians by the framework's own second derivatives; "
+    "Both surfaces over the document's grid in float64 from the formulas as written there; Hessians by the framework's own "
+    "second derivatives; "
     "random segments.",
     {"": _twice_differentiated, "jax": _by_hessian},
     _judge,

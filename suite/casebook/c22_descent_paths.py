@@ -22,7 +22,8 @@ NEAR_3, FAR, ADAM_3, ADAM_FAR, FRESH = RUNS
 WHY = {
     "keras-jax": "with 1/2000 rounded to float32, in which keras.ops.mean computes on JAX whatever it is given "
     "(keras/src/backend/jax/numpy.py; keras/src/backend/common/dtypes.py, BIT64_TO_BIT32_DTYPE)",
-    "keras-tensorflow": "with β₁ and β₂ rounded to float32 in the correction of the bias, since tf.cast of a Python number makes it float32 first "
+    "keras-tensorflow": "with β₁ and β₂ rounded to float32 in the correction of the bias, since tf.cast of a Python number makes "
+    "it float32 first "
     "(keras/src/optimizers/adam.py, update_step; keras/src/backend/tensorflow/core.py, cast)",
     "jax": "with ε added to the corrected root mean square, as optax has it, where Keras adds it to the uncorrected one",
 }
@@ -32,7 +33,8 @@ WHY = {
 def _judge(account: Account) -> None:
     passed = [_judge_double(account, run) for run in RUNS]
     if max(passed) > 0:
-        account.limit("As the document's framework has it, without that difference, they would not be: the bound is passed", max(passed) > 1,
+        account.limit("As the document's framework has it, without that difference, they would not be: the bound is "
+                      "passed", max(passed) > 1,
                       f"{max(passed):.3g} of the bound", "> 1")  # fmt: skip
     _judge_single(account)
     _judge_ends(account)
@@ -74,8 +76,10 @@ def _judge_single(account: Account) -> None:
         account.within(f"{run.name}, in float32, the document's dtype: the same, within what float32's rounding can do", used)
     ways = [account[f"{dtype} MSE {FAR.name}"] for dtype in ("float64", "float32")]
     gone = [float(np.linalg.norm(way[-1] - way[0])) for way in ways]
-    account.limit("In float32 even the way that MSE's vanishing gradient leads is lost in part: near −10 numbers are 9.5e-7 apart, a step is "
-                  "about 2.3e-6 and rounds to two of them; of the distance that float64 goes it goes this share", 0.75 < gone[1] / gone[0] < 0.95,
+    account.limit("In float32 even the way that MSE's vanishing gradient leads is lost in part: near −10 numbers are 9.5e-7 "
+                  "apart, a step is "
+                  "about 2.3e-6 and rounds to two of them; of the distance that float64 goes it goes this "
+                  "share", 0.75 < gone[1] / gone[0] < 0.95,
                   gone[1] / gone[0], "0.75 to 0.95")  # fmt: skip
 
 
@@ -84,8 +88,12 @@ def _judge_ends(account: Account) -> None:
     left = {key: float(np.linalg.norm(end - np.array(MINIMA[key[0]]))) for key, end in ends.items()}
     for loss in LOSSES:
         account.printed(f"SGD on {loss} from (−10, −1) ends here in float64", f"end {loss}", ends[loss, FAR.name])
-    account.claim("SGD from (−3, −1): MSE ends more than twice as far from its minimum as BCE from its own",
-                  left["MSE", NEAR_3.name] > 2 * left["BCE", NEAR_3.name], left["MSE", NEAR_3.name], f"> 2 · {left['BCE', NEAR_3.name]:.4g}")
+    account.claim(
+        "SGD from (−3, −1): MSE ends more than twice as far from its minimum as BCE from its own",
+        left["MSE", NEAR_3.name] > 2 * left["BCE", NEAR_3.name],
+        left["MSE", NEAR_3.name],
+        f"> 2 · {left['BCE', NEAR_3.name]:.4g}",
+    )
     moved = float(np.linalg.norm(ends["MSE", FAR.name] - np.array(FAR.start)))
     account.claim("SGD from (−10, −1): MSE has not moved in 435 epochs", moved < 0.002, moved, "< 0.002")
     account.claim("BCE has come within 1.5 of its minimum from there", left["BCE", FAR.name] < 1.5, left["BCE", FAR.name], "< 1.5")
@@ -95,12 +103,17 @@ def _judge_ends(account: Account) -> None:
     account.claim("Adam from (−10, −1), as the document runs it, leaves MSE as far away as it was",
                   left["MSE", ADAM_FAR.name] > 10, left["MSE", ADAM_FAR.name], "> 10")  # fmt: skip
     account.claim("It brings BCE near its minimum", left["BCE", ADAM_FAR.name] < 0.2, left["BCE", ADAM_FAR.name], "< 0.2")
-    account.limit("That Adam fails there is not MSE's doing alone: the document takes one epoch from other weights first, and the second moment "
-                  "that it leaves outweighs the gradients at (−10, −1). Adam without it brings MSE to its minimum as well, all but",
+    account.limit("That Adam fails there is not MSE's doing alone: the document takes one epoch from other weights first, and "
+                  "the second moment that it leaves outweighs the gradients at (−10, −1). Adam without it brings MSE to its "
+                  "minimum as well, all but",
                   left["MSE", FRESH.name] < 0.05, left["MSE", FRESH.name], "< 0.05")  # fmt: skip
     single = {run.name for run in SINGLE}
-    rows = [[run.name, loss, _pair(ends[loss, run.name]), f"{left[loss, run.name]:.4g}",
-             _pair(account[f"float32 {loss} {run.name}"][-1]) if run.name in single else ""] for run in RUNS for loss in LOSSES]  # fmt: skip
+    narrow = {(loss, name): _pair(account[f"float32 {loss} {name}"][-1]) for loss in LOSSES for name in single}
+    rows = [
+        [run.name, loss, _pair(ends[loss, run.name]), f"{left[loss, run.name]:.4g}", narrow.get((loss, run.name), "")]
+        for run in RUNS
+        for loss in LOSSES
+    ]
     account.table("Where 435 epochs end: intercept, slope", ["run", "loss", "float64", "distance from the loss's minimum", "float32"], rows)
 
 
@@ -139,7 +152,7 @@ def _draw(account: Account) -> None:
             star = line("truth", [TRUTH[0]], [TRUTH[1]], "marked", z=tuple(height(loss, np.array(TRUTH)[:, None]).tolist()))
             drawn = surfaces[loss], path("descent", way[:, 0], way[:, 1], height(loss, way.T)), star
             panels.append(Panel(loss, drawn, *axes, Axis(loss)))
-            curves.append(moving(f"fit by {loss}", x, [1 / (1 + np.exp(-(a + b * x))) for a, b in way]))
+            curves.append(moving(f"fit by {loss}", x[::5], [1 / (1 + np.exp(-(a + b * x[::5]))) for a, b in way]))
         known = line("labels, every tenth", x, y, "points"), line("P(y = 1)", x, p, "dashed")
         account.figure(
             figure(run.name, *panels, chart("Fits", Axis("x"), Axis("probability"), *known, *curves),
@@ -152,9 +165,11 @@ ENTRY = Entry(
     "C22",
     "Descent on the two surfaces",
     "004_78d1e29d7eb87949.txt",
-    "In 435 epochs SGD gets from (−3, −1) far nearer to the minimum on cross-entropy than on the squared error; Adam helps the squared error "
+    "In 435 epochs SGD gets from (−3, −1) far nearer to the minimum on cross-entropy than on the squared error; Adam helps the "
+    "squared error "
     "there, but not from (−10, −1).",
-    "The document's runs of 29 × 15 epochs on a sigmoid unit of 1 and x, with the epoch from other weights that goes before its runs of Adam; "
+    "The document's runs of 29 × 15 epochs on a sigmoid unit of 1 and x, with the epoch from other weights that goes before its "
+    "runs of Adam; "
     "SGD and an Adam without that epoch from (−10, −1) beside them; float64, and float32 from (−10, −1).",
     {"keras": by_keras, "tensorflow": by_tensorflow, "jax": by_jax},
     _judge,

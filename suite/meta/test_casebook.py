@@ -23,7 +23,16 @@ from suite.reproducing import attempts, catalogue, message
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENTRIES = list(entries().values())
 FRAMEWORKS = [name for name, backend in backends().items() if backend.has_gradient]
-DIGESTS: dict[str, str] = {}
+DIGESTS = {
+    "bent": "9d7538f100f68b57",
+    "noise": "8936d7f90c7dfe12",
+    "logistic": "151158f22d28b485",
+    "descents": "9e491c434c1c70b9",
+    "blobs": "ebec7e65c5c65365",
+    "sequences": "3f1fbe99995c1be1",
+    "overlapping": "d967667ed06ee30a",
+    "classes": "d428ad82f1ce02f6",
+}
 
 
 def account(**measured: object) -> Account:

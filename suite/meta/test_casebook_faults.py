@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ DRAWN = "drawn"
 """What the names of arrays begin with that are shown and not judged."""
 
 
-DISTORTIONS = (lambda a: np.full_like(a, np.nan), lambda a: a + 1.0, np.zeros_like)
+DISTORTIONS: tuple[Callable[[Any], Any], ...] = (lambda a: np.full_like(a, np.nan), lambda a: a + 1.0, np.zeros_like)
 """Ways to be wrong; where NaN or 0 is right, another has to be noticed."""
 
 
@@ -77,11 +77,13 @@ from suite.casebook import entries
 from suite.lab import Lab
 from suite.meta.test_casebook_faults import verdict
 from suite.reproducing import data
+from suite.worker import Worker
 backend, entry = backends()["jax"], entries()["{entry}"]
 implementations = {{(i.operation, i.name): i for i in backend.implementations}}
 arrays = entry.experiment("jax")(Lab(backend, implementations), data(entry))
 measured = {{name: __import__("numpy").asarray(array, dtype="float64") for name, array in arrays.items()}}
-print(verdict(entry, measured, {{}})[0])
+facts = Worker(backend, "cpu").describe({{}}, {{}})[0]["facts"]
+print(verdict(entry, measured, facts)[0])
 """
 
 
