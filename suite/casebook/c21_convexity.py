@@ -142,7 +142,8 @@ def _judge_hessians(account: Account) -> None:
         found = (_curvature(loss, part, double, own) for part in parts())
         exact, error = (np.concatenate(each, axis=1) for each in zip(*found, strict=True))
         account.within(f"{loss}: the Hessians that the framework finds by differentiating its own loss from logits twice are "
-                       "NumPy's at every place of the grid, within what float64's rounding can do to both", share(got - exact, error))  # fmt: skip
+                       "NumPy's at every place of the grid, within what float64's rounding can do to both",
+                       share(got - exact, error))  # fmt: skip
         lowest[loss], wanted[loss] = _lowest(got), _lowest(exact)
         allowed[loss] = np.sqrt((error**2).sum(axis=0))
     least = int(np.argmin(lowest["BCE"]))

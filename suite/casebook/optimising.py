@@ -76,7 +76,7 @@ def _recorder() -> Any:
             super().__init__()
             self.path: list[Floats] = []
 
-        def on_train_batch_end(self, *_: Any) -> None:
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras' signature
             self.path.append(np.ravel(self.model.get_weights()[0]))
 
     return Recorder
