@@ -10,6 +10,8 @@ from typing import Any
 from suite.model import Axis, Figure, Panel, Series
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b5568f", "#e69f00", "#56b4e9", "#33383e")
+_INSIDE = 3
+"""Characters that stand inside a node; what is longer stands below it."""
 _WIDE = 3
 """Panels side by side at most."""
 
@@ -66,17 +68,21 @@ def _series(axes: Any, series: Series, colour: str, space: bool) -> None:
         return
     y = series.frames[-1] if series.frames else series.y
     points: tuple[Any, ...] = (series.x, y, series.z) if space else (series.x, y)
+    beside = any(len(text) > _INSIDE for text in series.texts)
+    size = 3 if not series.texts else 10 if beside else 18
     looks: dict[str, dict[str, Any]] = {
         "dashed": {"linestyle": "--"},
-        "points": {"linestyle": "", "marker": "o", "markersize": 18 if series.texts else 3, "alpha": 1 if series.texts else 0.6},
+        "points": {"linestyle": "", "marker": "o", "markersize": size, "alpha": 1 if series.texts else 0.6},
         "marked": {"marker": "o", "markersize": 3},
         "wire": {"color": "#8a949e", "linewidth": 0 if series.texts else 0.7, "label": "_"},
     }
     look = {"color": colour, "linewidth": 1.5, "label": series.name, **looks.get(series.style, {})}
     axes.plot(*points, **look)
+    inside = series.style == "points" and not beside
+    below = {"xytext": (0, -11), "textcoords": "offset points"} if series.style == "points" and beside else {}
     for x, height, text in zip(series.x, y, series.texts, strict=False):
-        inside = series.style == "points"
-        axes.text(x, height, text, ha="center", va="center", fontsize=7, color="white" if inside else "#1b1f24")
+        colour = "white" if inside else "#1b1f24"
+        axes.annotate(text, (x, height), ha="center", va="center", fontsize=7, color=colour, **below)
 
 
 def _surface(axes: Any, x: Iterable[Iterable[float]], y: Iterable[Iterable[float]], z: Iterable[Iterable[float]]) -> None:

@@ -18,13 +18,15 @@ const Casebook = (() => {
     }
     const points = { x: cut(series, series.x, step), y: shownAt(series, step) };
     if (space) Object.assign(points, { z: cut(series, series.z, step) });
+    // What is too long to stand inside a node stands below it.
+    const beside = series.style === "points" && series.texts?.some((text) => text.length > 3);
     const bare = series.style === "wire", marks = series.style === "points" || series.style === "marked";
     const mode = [series.style !== "points" && !(bare && series.texts) ? "lines" : "", marks ? "markers" : "", series.texts ? "text" : ""].filter(Boolean).join("+");
     return {
       type: space ? "scatter3d" : "scatter", mode, name, ...points, connectgaps: false, showlegend: !bare && !series.texts,
       line: { color: bare ? css("--soft") : colour, width: bare ? 1 : space ? 5 : 2, dash: series.style === "dashed" ? "dash" : "solid" },
-      marker: { color: colour, size: series.texts ? 26 : space ? 3 : series.style === "points" ? 5 : 6, opacity: series.style === "points" && !series.texts ? 0.6 : 1 },
-      ...(series.texts ? { text: series.texts.map(plain), textposition: bare ? "middle center" : "middle center", textfont: { color: css(bare ? "--text" : "--card"), size: 11 }, hoverinfo: "skip" } : {}),
+      marker: { color: colour, size: series.texts ? (beside ? 16 : 26) : space ? 3 : series.style === "points" ? 5 : 6, opacity: series.style === "points" && !series.texts ? 0.6 : 1 },
+      ...(series.texts ? { text: series.texts.map(plain), textposition: beside ? "bottom center" : "middle center", textfont: { color: css(bare || beside ? "--text" : "--card"), size: 11 }, hoverinfo: "skip" } : {}),
     };
   }
 
