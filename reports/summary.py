@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reports import text
+from reports.casebook import chapters, columns
 from reports.findings import Finding, failures, known
 from reports.merge import read
 from reports.read import Absent
@@ -28,6 +29,7 @@ def _lines(view: View) -> Iterator[str]:
     yield from _list("A run failed outside its records", [_escape(note) for note in view.notes])
     yield from _list("Not measured", [_escape(_named(absent)) for absent, elsewhere in view.absent if not elsewhere])
     yield from _table(view)
+    yield from _book(view)
     red = failures(view.cases)
     if red:
         yield from ("## Failures", "")
@@ -66,6 +68,20 @@ def _table(view: View) -> Iterator[str]:
         t = tally(cases)
         numbers = (t.cases, t.checks, t.passed, t.known, t.failed, t.errors, t.timings)
         yield f"| {_escape(name)} | {' | '.join(f'{n:,}' for n in numbers)} |"
+    yield ""
+
+
+def _book(view: View) -> Iterator[str]:
+    """The casebook's verdicts, claims by backends."""
+    found = chapters(view)
+    if not found:
+        return
+    heads = columns(found)
+    yield from ("## Casebook", "", f"| Claim | {' | '.join(map(_escape, heads))} |", f"|---|{'---|' * len(heads)}")
+    for chapter in found:
+        tried = {name: r.verdict for name, r in chapter.tried}
+        cells = (tried.get(name, "not expressed" if name in chapter.entry.cannot else "not run") for name in heads)
+        yield f"| {_escape(f'{chapter.entry.id} {chapter.entry.title}')} | {' | '.join(cells)} |"
     yield ""
 
 

@@ -1,161 +1,222 @@
-"""C14: a classifier with an input and an output for each class."""
+"""C14: a classifier with an input for each class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from suite.backends.base import lazy
-from suite.backends.keras import audited, fit, sequential
-from suite.backends.training import Dense, Training, forward
+from suite.backends.keras import audited, sequential
+from suite.backends.training import Dense, forward
 from suite.casebook.base import Arrays, Entry
-from suite.floats import Floats
+from suite.casebook.drawing import chart, figure, line, network
+from suite.floats import FORMATS, Floats
 from suite.lab import Lab
+from suite.model import Axis
 
 if TYPE_CHECKING:
     from suite.casebook.account import Account
+    from suite.casebook.backward import Off
 
 keras = lazy("keras")
 
-SIZES = (16, 32, 32)
-FEW = 10
-"""How many examples of class 0 stand against the 50 of class 1 where they are unbalanced."""
-RATE = 0.125
-LARGE = 16
-"""What the last layer's weights are multiplied by for logits beyond the clip."""
-BATCH = 32
-"""The size of a batch in ``evaluate``, unless it is told otherwise."""
-NAMES = tuple(f"{what} {layer}" for layer in range(1, 5) for what in ("kernel", "bias"))
+SIZES = (2, 16, 32, 32, 1)
+LAYERS = (Dense(16, "relu"), Dense(32, "relu"), Dense(32, "relu"), Dense(1))
+FEW = 20
+"""Examples of class 0 that are left where the classes are not balanced; of class 1 there are 50."""
+U = FORMATS["float32"].u
 
 
 @cache
-def made() -> list[Floats]:
-    """Kernels and biases in turn, as float32 has them."""
-    random = np.random.RandomState(2)
-    widths = (2, *SIZES, 1)
-    found = []
-    for inputs, units in zip(widths, widths[1:], strict=False):
-        found += [random.normal(scale=np.sqrt(2 / inputs), size=(inputs, units)), random.normal(scale=0.1, size=units)]
-    return [w.astype(np.float32).astype(np.float64) for w in found]
+def weights() -> list[Floats]:
+    """Uniform as Glorot and Bengio have it, the biases small; numbers of float32."""
+    random = np.random.RandomState(14)
+    found: list[Floats] = []
+    for before, after in pairwise(SIZES):
+        limit = np.sqrt(6 / (before + after)) / 2
+        found += [random.uniform(-limit, limit, size=(before, after)), random.uniform(-0.1, 0.1, size=after)]
+    return [each.astype(np.float32).astype(np.float64) for each in found]
 
 
-def large() -> list[Floats]:
-    """The same with a larger last layer."""
-    return [*made()[:-2], *(LARGE * w for w in made()[-2:])]
+def examples(data: Arrays, few: bool = False) -> tuple[Floats, Floats]:
+    """Points of class 1, 50 of them, and those of class 0, all or ``FEW``; numbers of float32."""
+    x = data["blobs.x"].astype(np.float32).astype(np.float64)
+    positive, negative = x[data["blobs.y"] == 1], x[data["blobs.y"] == 0]
+    return positive, negative[:FEW] if few else negative
 
 
-def sorted_by_class(data: Arrays) -> tuple[Floats, Floats, Floats]:
-    """The examples as float32 has them, and those of class 1 and of class 0."""
-    x, y = data["blobs.x"].astype(np.float32).astype(np.float64), data["blobs.y"]
-    return x, x[y == 1], x[y == 0]
+def _usual(lab: Lab, x: Any, y: Any, *w: Any) -> Any:
+    return lab.ops.mean(lab.function("binary_cross_entropy_with_logits")(forward(lab.ops, LAYERS, w, x)[:, 0], y))
 
 
-# Experiments
-
-
-def _functions(lab: Lab, data: Arrays) -> Mapping[str, Any]:
-    """The mean over all examples, and a mean for each class, of the framework's own loss of logits."""
-    ops, binary = lab.ops, lab.function("binary_cross_entropy_with_logits")
-    layers = (*(Dense(units, "relu") for units in SIZES), Dense(1))
-
-    def usual(x: Any, y: Any, *weights: Any) -> Any:
-        return ops.mean(binary(forward(ops, layers, weights, x), y))
-
-    def both(positive: Any, negative: Any, ones: Any, zeros: Any, share: Any, *weights: Any) -> Any:
-        """Weighted by twice the share and twice its complement, so that ½ is the plain sum."""
-        return 2 * (share * usual(positive, ones, *weights) + (1 - share) * usual(negative, zeros, *weights))
-
-    x, positive, negative = sorted_by_class(data)
-    y, few = data["blobs.y"][:, None].astype(np.float64), negative[:FEW]
-    ones, zeros = np.ones((len(positive), 1)), np.zeros((len(negative), 1))
-    half, share = np.array(0.5), np.float32(len(positive) / (len(positive) + FEW))
-    given: dict[str, tuple[Any, tuple[Any, ...]]] = {
-        "usual": (usual, (x, y)),
-        "positive": (usual, (positive, ones)),
-        "negative": (usual, (negative, zeros)),
-        "sum": (both, (positive, negative, ones, zeros, half)),
-        "unbalanced usual": (usual, (np.concatenate([positive, few]), np.concatenate([ones, zeros[:FEW]]))),
-        "unbalanced sum": (both, (positive, few, ones, zeros[:FEW], half)),
-        "weighted sum": (both, (positive, few, ones, zeros[:FEW], np.asarray(share))),
-    }
-    found = {name: lab.values(function, *arrays, *made()) for name, (function, arrays) in given.items()}
-    for name in ("usual", "sum"):
-        function, arrays = given[name]
-        places = range(len(arrays), len(arrays) + len(made()))
-        found |= _named(f"{name} gradient", lab.gradients(function, *arrays, *made(), wrt=places))
-    count = len(positive)
-
-    def split(labels: Any, z: Any) -> Any:
-        return ops.mean(binary(z[:count], labels[:count])) + ops.mean(binary(z[count:], labels[count:]))
-
-    task = (np.concatenate([positive, negative]), np.concatenate([ones, zeros]))
-    for name, loss, rate in (("usual", lambda labels, z: ops.mean(binary(z, labels)), 2 * RATE), ("sum", split, RATE)):
-        found |= _named(f"{name} step", lab.train(Training(layers, loss, "sgd", rate, 1, 1), made(), *task).weights)
-    return found
-
-
-def _keras(_lab: Lab, data: Arrays) -> Mapping[str, Any]:
-    """The document's two models on one classifier, and variants of the second."""
-    x, positive, negative = sorted_by_class(data)
-    y = data["blobs.y"].astype(np.float64)
-    pair, targets = [positive, negative], [np.ones(len(positive)), np.zeros(len(negative))]
-    classifier = sequential((*(Dense(units, "relu") for units in SIZES), Dense(1, "sigmoid")), 2, made())
-    classifier.compile(optimizer=keras.optimizers.SGD(2 * RATE), loss="binary_crossentropy")
-    both, named = _wired(classifier, False), _wired(classifier, True)
+def _functions(lab: Lab, data: Arrays) -> dict[str, Any]:
+    """The usual loss, the losses of two inputs, and the gradients of the usual one and of half their sum."""
     found: dict[str, Any] = {}
-    models = {"usual": (classifier, x, y), "sum": (both, pair, targets), "named": (named, pair, targets)}
-    for name, (model, given, labels) in models.items():
-        found |= {f"{name}: {what}": array for name_, array in audited(model, given, labels).items() for what in (name_,)}
-        found[f"{name}: in batches"] = model.evaluate(given, labels, batch_size=BATCH, verbose=0)
-        classifier.set_weights(large())
-        found |= {f"{name}, large: {what}": array for what, array in audited(model, given, labels).items()}
-        classifier.set_weights(made())
-    for name, (model, given, labels) in {"usual": models["usual"], "sum": (both, tuple(pair), tuple(targets))}.items():
-        fit(model, given, labels, 1)
-        found |= _named(f"{name} step", classifier.get_weights())
-        classifier.set_weights(made())
-    return found | _unbalanced(classifier, both, positive, negative[:FEW])
+    positive, negative = examples(data)
 
+    def halves(p: Any, n: Any, ones: Any, zeros: Any, *w: Any) -> Any:
+        return (_usual(lab, p, ones, *w) + _usual(lab, n, zeros, *w)) / 2
 
-def _wired(classifier: Any, named: bool, weights: Any = None) -> Any:
-    """Two inputs and two outputs of one classifier; with names of their own, if wanted, from layers that pass on what they are given."""
-    given = [keras.Input((2,)), keras.Input((2,))]
-    outputs = [classifier(each) for each in given]
-    if named:
-        outputs = [keras.layers.Identity(name=name)(output) for name, output in zip(("positive", "negative"), outputs, strict=True)]
-    model = keras.Model(given, outputs)
-    losses = ["binary_crossentropy"] * 2
-    model.compile(optimizer=keras.optimizers.SGD(RATE), loss=losses if weights else losses[0], loss_weights=weights)
-    return model
-
-
-def _unbalanced(classifier: Any, both: Any, positive: Floats, few: Floats) -> dict[str, Any]:
-    """Fifty against ten; ``evaluate`` wants as many for each input, a single batch may be given as it is."""
-    pair, targets = [positive, few], [np.ones(len(positive)), np.zeros(FEW)]
-    share = len(positive) / (len(positive) + FEW)
-    whole = audited(classifier, np.concatenate(pair), np.concatenate(targets))
-    found = {f"unbalanced usual: {what}": array for what, array in whole.items()}
-    weighted = _wired(classifier, False, [share, 1 - share])
-    for name, model in (("unbalanced sum", both), ("weighted sum", weighted)):
-        found[f"{name}: reported"] = np.atleast_1d(model.test_on_batch(pair, targets))[:1]
-    try:
-        both.evaluate(pair, targets, verbose=0)
-    except ValueError as error:
-        found["refused"] = np.array(float("cardinality" in str(error)))
+    ones, zeros = np.ones(len(positive)), np.zeros(len(negative))
+    x, y = np.concatenate([positive, negative]), np.concatenate([ones, zeros])
+    found["usual"] = lab.values(lambda x, y, *w: _usual(lab, x, y, *w), x, y, *weights())
+    found["positive"] = lab.values(lambda x, y, *w: _usual(lab, x, y, *w), positive, ones, *weights())
+    found["negative"] = lab.values(lambda x, y, *w: _usual(lab, x, y, *w), negative, zeros, *weights())
+    whole = lab.gradients(lambda x, y, *w: _usual(lab, x, y, *w), x, y, *weights(), wrt=range(2, 10), cotangent=np.ones(()))
+    split = lab.gradients(halves, positive, negative, ones, zeros, *weights(), wrt=range(4, 12), cotangent=np.ones(()))
+    for number, (a, b) in enumerate(zip(whole, split, strict=True)):
+        found |= {f"gradient {number}": a, f"gradient of halves {number}": b}
+    few = examples(data, few=True)[1]
+    found["few"] = lab.values(lambda x, y, *w: _usual(lab, x, y, *w), few, np.zeros(FEW), *weights())
+    found["unbalanced"] = lab.values(
+        lambda x, y, *w: _usual(lab, x, y, *w), np.concatenate([positive, few]), np.concatenate([ones, np.zeros(FEW)]), *weights()
+    )
     return found
 
 
-def _named(what: str, arrays: Any) -> dict[str, Any]:
-    return {f"{what}: {name}": array for name, array in zip(NAMES, arrays, strict=True)}
+def _by_functions(lab: Lab, data: Arrays) -> Mapping[str, Any]:
+    return _functions(lab, data)
+
+
+def _keras(lab: Lab, data: Arrays) -> Mapping[str, Any]:
+    """The document's two models, compiled; with loss weights where the classes are not balanced."""
+    found = _functions(lab, data)
+    classifier = sequential((*LAYERS[:-1], Dense(1, "sigmoid")), 2, [w.astype(np.float32) for w in weights()])
+    for name, few in (("balanced", False), ("unbalanced", True)):
+        positive, negative = (x.astype(np.float32) for x in examples(data, few))
+        ones, zeros = np.ones((len(positive), 1), np.float32), np.zeros((len(negative), 1), np.float32)
+        classifier.compile(optimizer="rmsprop", loss="binary_crossentropy")
+        done = audited(classifier, np.concatenate([positive, negative]), np.concatenate([ones, zeros]))
+        found |= {f"model {name} {key}": value for key, value in done.items()}
+        inputs = [keras.Input((2,)), keras.Input((2,))]
+        model = keras.Model(inputs, [classifier(each) for each in inputs])
+        size = len(positive) + len(negative)
+        shares = [len(positive) / size, len(negative) / size] if few else None
+        model.compile(optimizer="rmsprop", loss=["binary_crossentropy"] * 2, loss_weights=shares)
+        total = model.test_on_batch([positive, negative], [ones, zeros], return_dict=True) if few else {}
+        if few:
+            found["weighted total"] = total["loss"]
+        else:
+            # Both inputs have 50 examples, so that they can be handed over as one data set.
+            done = audited(model, [positive, negative], [ones, zeros])
+            found |= {f"two inputs {key}": value for key, value in done.items()}
+    return found
 
 
 def _judge(account: Account) -> None:
-    pass
+    from suite.casebook.backward import Off, apart, backward, forward, mean, used
+    from suite.casebook.losses import binary_losses, binary_slopes
+
+    def losses(x: Floats, label: float) -> Off:
+        """Each example's, from logits that may be off themselves: a loss moves by no more than its logit does."""
+        z = forward(weights(), x)[-1]
+        own = binary_losses(account, z.value, np.full(z.value.shape, label))
+        return Off(own.value, np.asarray(own.error + z.error))
+
+    positive, negative = examples(account.data)
+    by_class = losses(positive, 1.0), losses(negative, 0.0)
+    everything = Off(*(np.concatenate([getattr(each, part) for each in by_class]) for part in ("value", "error")))
+    usual, one, zero = mean(everything), mean(by_class[0]), mean(by_class[1])
+    for name, wanted in (("usual", usual), ("positive", one), ("negative", zero)):
+        account.within(f"The {name} loss is the exact one within the bound", used([account[name]], [wanted]))
+    half = float(account["positive"] + account["negative"]) / 2
+    account.near("With balanced classes the mean of the two classes' losses is the usual one, but for both bounds", half,
+                 float(account["usual"]), float(usual.error + (one.error + zero.error) / 2))  # fmt: skip
+    x = np.concatenate([positive, negative])
+    given = forward(weights(), x)
+    z, y = given[-1], np.repeat([[1.0], [0.0]], len(positive), axis=0)
+    slopes = binary_slopes(account, z.value, y)
+    moved = Off(slopes.value, np.asarray(slopes.error + z.error / 4)).scaled(1 / len(y), 4)
+    exact = backward(weights(), given[:-1], moved)
+    whole, split = ([account[f"gradient {what}{n}"] for n in range(8)] for what in ("", "of halves "))
+    account.printed("The data are those of make_blobs, to the last printed digit", "points", account.data["blobs.x"][:2].ravel())
+    account.within("The usual loss's gradient by every weight is the exact one within the bound", used(whole, exact))
+    account.within("So is that of half the sum of the two", used(split, exact))
+    account.within("They are apart by no more than both bounds allow", apart(whole, split, exact))
+    _judge_unbalanced(account, float(one.error), float(mean(losses(examples(account.data, few=True)[1], 0.0)).error))
+    if "two inputs reported" in account.measured:
+        _judge_models(account)
+    _draw(account, everything)
+
+
+def _judge_unbalanced(account: Account, one: float, few: float) -> None:
+    """What a plain mean of two means is off by, if one class has 50 examples and the other 20."""
+    positive, negative, got = float(account["positive"]), float(account["few"]), float(account["unbalanced"])
+    share = 50 / (50 + FEW)
+    slack = 2 * (one + few) + 4 * U * (positive + negative)
+    weighted = share * positive + (1 - share) * negative
+    weighted = share * positive + (1 - share) * negative
+    account.near("With 50 and 20 examples the mean weighted by their shares is the usual loss", weighted, got, slack)
+    off = (positive + negative) / 2 - got
+    account.near("The plain mean is off by half less the share of class 1, times what the classes' losses differ by", off,
+                 (0.5 - share) * (positive - negative), slack)  # fmt: skip
+    account.limit("So it is right for balanced classes alone; here it is off by", abs(off) > 10 * slack, off, f"more than {10 * slack:.3g}")
+
+
+def _judge_models(account: Account) -> None:
+    from suite.casebook.audit import audit, binary
+
+    rounding, reported = account.rounding(), account["two inputs reported"]
+    y = np.repeat([1.0, 0.0], 50)
+    usual = binary(y, account["model balanced predicted"], rounding)
+    audit(account, "the usual compiled model", float(account["model balanced reported"][0]), usual)
+    ends = (1.0, account["two inputs predicted"]), (0.0, account["two inputs predicted 1"])
+    each = [binary(np.full(p.shape, label), p, rounding) for label, p in ends]
+    total, first, second = (float(each) for each in reported)
+    allowed = sum(e.allowed for e in each)
+    account.near("The loss that the two-input model optimises is the sum of those of its two predictions", total, sum(e.loss for e in each),
+                 allowed + 2 * U * total)  # fmt: skip
+    account.near("Half of it is the usual model's loss, but for both bounds", total / 2, float(account["model balanced reported"][0]),
+                 usual.allowed + allowed / 2)  # fmt: skip
+    audit(account, "the second output of the two-input model", second, each[1])
+    account.refuted(
+        "evaluate lists the second output's loss for the first as well, so that the mean of the list is not the usual loss any more: both "
+        "outputs are the same layer's and have its name, by which results are kept (get_metrics_result in "
+        "keras/src/trainers/trainer.py)",
+        first == second and abs(first - each[0].loss) > 10 * each[0].allowed, f"{first:.9g}", f"{each[0].loss:.9g} would be right",
+    )  # fmt: skip
+    y = np.repeat([1.0, 0.0], [50, FEW])
+    fewer = binary(y, account["model unbalanced predicted"], rounding)
+    audit(account, "the usual compiled model of unbalanced classes", float(account["model unbalanced reported"][0]), fewer)
+    account.near("With loss weights 50/70 and 20/70 the two-input model optimises the usual loss of unbalanced classes",
+                 account["weighted total"], float(account["model unbalanced reported"][0]), 2 * fewer.allowed)  # fmt: skip
+
+
+def _draw(account: Account, losses: Off) -> None:
+    x, y = account.data["blobs.x"], account.data["blobs.y"]
+    clouds = [line(f"class {k}", x[y == k, 0], x[y == k, 1], "points") for k in (0, 1)]
+    sizes = np.arange(1, 51)
+    one, zero = losses.value[:50].mean(), losses.value[50:].mean()
+    plain = [(one + zero) / 2 - (50 * one + n * zero) / (50 + n) for n in sizes]
+    inside = ["1", "2", "…"]
+    layers = [("input", ["x1", "x2"]), ("relu", [*inside, "16"]), ("relu", [*inside, "32"]), ("relu", [*inside, "32"]), ("sigmoid", ["p"])]
+    account.figure(
+        figure(
+            "An input for each class: the mean of two means is the usual loss if the classes are balanced",
+            chart("Data", Axis("x1"), Axis("x2"), *clouds),
+            chart("Plain mean less usual loss", Axis("examples of class 0, beside 50 of class 1"), Axis("difference (nats)"),
+                  line("exact", sizes, plain)),
+            network("Network, shared by both inputs", layers),
+        )
+    )  # fmt: skip
+    account.table("Losses in nats", ("what", "loss"),
+                  [("usual, 100 examples", account["usual"]), ("class 1", account["positive"]), ("class 0", account["negative"]),
+                   ("usual, 50 and 20 examples", account["unbalanced"])])  # fmt: skip
 
 
 ENTRY = Entry(
-    "C14", "t", "000_ba17eccff0352fe8.txt", "c", "m", {"keras": _keras, "": _functions}, _judge, data=("blobs",),
+    "C14",
+    "An input for each class",
+    "000_ba17eccff0352fe8.txt",
+    "A binary classifier can be wired as a model with two inputs and two outputs, one for each class: the mean of its two losses is the "
+    "usual binary cross-entropy, and what is optimised is their sum.",
+    "The document's 100 points and its network 2→16→32→32→1 with drawn weights: losses and gradients of both forms, for balanced classes "
+    "and for 50 examples beside 20; Keras with the two compiled models as well.",
+    {"keras": _keras, "": _by_functions},
+    _judge,
+    data=("blobs",),
 )

@@ -100,6 +100,14 @@ def test_a_failed_reproduction_turns_the_report_red(write: Write) -> None:
     assert "## Casebook: not reproduced" in summary([path])
 
 
+def test_the_summary_has_the_table_of_verdicts(write: Write) -> None:
+    """Claims by backends, with what is not expressed and what was not run."""
+    path = write(run(), entry(), reproduction(), entry("C2", cannot={}), reproduction("C2", backend="keras-jax"), end())
+    text = summary([path])
+    assert "| Claim | jax | keras-jax | tensorflow |" in text
+    assert "| C1 Title | holds with limits | not run | not expressed |" in text
+
+
 def test_a_casebook_alone_is_a_result(write: Write) -> None:
     """And its sentence is the verdict; beside checks it comes behind theirs."""
     alone = View(read([write(run(), entry(), reproduction(), end())]))
