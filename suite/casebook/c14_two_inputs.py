@@ -149,7 +149,6 @@ def _judge_unbalanced(account: Account, one: float, few: float) -> None:
     share = 50 / (50 + FEW)
     slack = 2 * (one + few) + 4 * U * (positive + negative)
     weighted = share * positive + (1 - share) * negative
-    weighted = share * positive + (1 - share) * negative
     account.near("With 50 and 20 examples the mean weighted by their shares is the usual loss", weighted, got, slack)
     off = (positive + negative) / 2 - got
     account.near("The plain mean is off by half less the share of class 1, times what the classes' losses differ by", off,
