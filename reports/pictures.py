@@ -39,6 +39,8 @@ def _panel(axes: Any, panel: Panel) -> None:
     for number, series in enumerate(panel.series):
         _series(axes, series, _COLOURS[number % len(_COLOURS)], bool(panel.z))
     if panel.x is None:
+        xs, ys = ([v for series in panel.series for v in getattr(series, name) if math.isfinite(v)] for name in ("x", "y"))
+        axes.set(xlim=(min(xs) - 0.45, max(xs) + 0.45), ylim=(min(*ys, -1) - 0.8, max(ys) + 0.4))
         axes.set_axis_off()
         return
     for name, axis in (("x", panel.x), ("y", panel.y), ("z", panel.z)):

@@ -47,6 +47,12 @@ const Casebook = (() => {
       width: box.clientWidth, height: (space ? 430 : 320) + 20 * legendRows, showlegend: !diagram && !space && named > 0, uirevision: "kept",
       legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 12 } }, margin: { l: 62, r: 14, t: 40, b: 56 + 20 * legendRows },
     });
+    if (diagram) {
+      const xs = panel.series.flatMap((s) => s.x).filter((v) => v !== null), ys = panel.series.flatMap((s) => s.y).filter((v) => v !== null);
+      titled.xaxis = { ...titled.xaxis, range: [Math.min(...xs) - 0.45, Math.max(...xs) + 0.45] };
+      titled.yaxis = { ...titled.yaxis, range: [Math.min(...ys, -1) - 0.8, Math.max(...ys) + 0.4] };
+      titled.margin = { l: 8, r: 8, t: 40, b: 8 };
+    }
     if (space) {
       const named3 = (own) => ({ ...axis(own, true), nticks: 5, gridcolor: css("--line"), automargin: false, title: { text: plain(own.label) } });
       const camera = { eye: { x: 0.9, y: 2.0, z: 0.9 }, center: { x: 0, y: 0, z: -0.15 } };
