@@ -12,6 +12,7 @@ from suite.backends.keras import sequential
 from suite.backends.training import Dense
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, network
+from suite.casebook.habits import EARLY_ZERO, HIDDEN_LOGITS
 from suite.floats import FORMATS, Floats, round_to, ulp
 from suite.lab import Lab
 from suite.model import Axis, Panel
@@ -29,12 +30,8 @@ PLATEAU = 2.0**-23
 
 SINGLE_INSIDE = {"keras-jax"}
 """Backends that compute float64 in float32."""
-EARLY_ZERO = {"tensorflow", "keras-tensorflow"}
-"""Backends whose gradient is σ(x) − y as it stands, 0 as soon as σ(x) rounds to 1."""
 REWRITES = {"tensorflow", "keras-tensorflow"}
 """Backends that make log1p(x) of log(1 + x) when they compile."""
-HIDDEN_LOGITS = {"keras-tensorflow"}
-"""Backends whose loss of probabilities takes the logits that these were made of, if it can find them."""
 
 
 def logits(dtype: str) -> Floats:

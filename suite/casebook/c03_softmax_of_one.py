@@ -12,6 +12,7 @@ import numpy as np
 from suite.backends.training import Dense, Training, Weights, flattened
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, network
+from suite.casebook.habits import HIDDEN_LOGITS
 from suite.floats import FORMATS
 from suite.lab import Lab
 from suite.model import Axis
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 EPSILON, HIDDEN, STEPS = 1e-7, 16, 150
 HEADS = ("softmax", "sigmoid")
-HIDDEN_LOGITS = {"keras-tensorflow"}
-"""Backends whose loss of probabilities takes the logits that these were made of, if it can find them."""
 
 
 def start() -> Weights:

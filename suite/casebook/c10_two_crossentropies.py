@@ -11,6 +11,7 @@ from suite.backends.base import lazy
 from suite.backends.keras import audited
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import Style, chart, figure, line, network
+from suite.casebook.habits import HIDDEN_LOGITS
 from suite.floats import FORMATS, Floats, round_to
 from suite.lab import Lab
 from suite.model import Axis
@@ -23,8 +24,6 @@ keras = lazy("keras")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 GAPS = np.arange(0, 120.25, 0.25)
 EPSILON = 1e-7
-HIDDEN_LOGITS = {"keras-tensorflow"}
-"""Backends whose loss of probabilities takes the logits that these were made of, if it can find them."""
 HALVES = {"keras-jax"}
 """Backends whose clipping halves the gradient of a number that is the limit itself, as 1 is in 16 bits, where 1 − 1e-7 is 1."""
 ROWS = (40, 80, 120, 160)

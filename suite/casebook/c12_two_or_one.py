@@ -12,6 +12,7 @@ from suite.backends.base import lazy
 from suite.backends.training import Dense, Training, Weights, forward
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, network, path
+from suite.casebook.habits import HIDDEN_LOGITS
 from suite.floats import FORMATS, Floats
 from suite.lab import Lab
 from suite.model import Axis
@@ -255,7 +256,7 @@ def _softmax_of_one(account: Account) -> None:
     account.same("A softmax of one output predicts exactly 1 for every point, after training too", predicted, np.ones((COUNT, 1)))
     account.same("Its gradient by the weights is exactly 0", account["single gradient"], np.zeros((2, 1)))
     account.same("So it is right for the points labelled 1 alone", np.mean((predicted > 0.5) == (y == 1)), np.mean(y))
-    if account.backend == "keras-tensorflow":
+    if account.backend in HIDDEN_LOGITS:
         _hidden_logits(account, reported)
         return
     taken = np.tile(START, (STEPS // EVERY + 1, 1))

@@ -12,6 +12,7 @@ from suite.backends.base import ALL_DTYPES
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.data import arrays
 from suite.casebook.drawing import chart, figure, line
+from suite.casebook.habits import EARLY_ZERO
 from suite.casebook.logistic import CANONICAL, EVERY, LOSSES, RUNS, STEPS, design
 from suite.floats import FORMATS, Floats, Format, from_ordinal, round_to, to_ordinal
 from suite.lab import Lab
@@ -28,10 +29,6 @@ TAILS = tuple(product((0.0, 1.0), (1.0, -1.0)))
 """Label, and the sign of the logits."""
 WRONG = TAILS[0], TAILS[3]
 """The tails where the prediction is certain and wrong."""
-
-
-EARLY_ZERO = {"tensorflow", "keras-tensorflow"}
-"""Backends whose gradient of cross-entropy is σ(x) − y as it stands, 0 as soon as σ(x) rounds to 1."""
 
 
 def limit(fmt: Format) -> float:

@@ -10,14 +10,13 @@ from suite.casebook.backward import Off, backward, forward, gamma, mean, stepped
 from suite.casebook.c07_many_labels import GROUPS, LABELS, MOVED, NAMES, PACE, RATE, STEPS, certain, free_logits, made, parts
 from suite.casebook.drawing import chart, figure, line, network
 from suite.casebook.errors import allowed
+from suite.casebook.habits import HIDDEN_LOGITS
 from suite.casebook.losses import binary_losses, binary_slopes, categorical_slopes
 from suite.floats import Floats
 from suite.model import Axis
 from suite.operations.binary import with_logits_error
 from suite.operations.bounds import Row, logistic, sigmoid_error, softplus
 
-HIDES_LOGITS = {"keras-tensorflow"}
-"""Backends whose losses of probabilities take the logits behind them, as long as they find them."""
 ASSUMES_DISTRIBUTION = {"tensorflow", "keras-tensorflow"}
 """Backends whose cross-entropy has the gradient p − y, which is right for labels that sum to 1."""
 
@@ -78,7 +77,7 @@ def _as_keras_has_it(account: Account, y: Floats) -> None:
 
 def _when_certain(account: Account, y: Floats) -> None:
     """At logits of ±20, which are beyond the clip whatever sigmoid's rounding."""
-    rounding, hides = account.rounding(), account.backend in HIDES_LOGITS
+    rounding, hides = account.rounding(), account.backend in HIDDEN_LOGITS
     z = np.broadcast_to(certain()[3], y.shape)
     exact = y * softplus(-z) + (1 - y) * softplus(z)
     from_logits = mean(Off(exact, with_logits_error(z, y, exact, rounding)))
@@ -163,7 +162,7 @@ def _reported(account: Account, y: Floats) -> None:
     errors = (y * (2 * row.softmax_relative(rounding) + row.log_softmax_error(logs, rounding))).sum(axis=1)
     exact = -(y * logs).sum(axis=1)
     whole = mean(Off(exact, errors + gamma(LABELS) * exact))
-    hides = account.backend in HIDES_LOGITS
+    hides = account.backend in HIDDEN_LOGITS
     text = "The loss that the trained softmax head reports is that of its logits"
     text += f"; its probabilities, clipped at 1e-7, give {clipped.loss:.6g}" if hides else ", which is that of its probabilities"
     account.near(text, reported, float(whole.value), float(whole.error), "limit" if hides else "claim")

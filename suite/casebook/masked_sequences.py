@@ -10,12 +10,11 @@ from suite.casebook.backward import Off, backward, forward, gamma, mean, used
 from suite.casebook.c11_masked_sequences import CLASSES, HALF, LARGE, SEQUENCES, STEPS, alone, made, one_hot, recurrent, rows, wide
 from suite.casebook.drawing import chart, figure, line, network
 from suite.casebook.errors import allowed, dense
+from suite.casebook.habits import HIDDEN_LOGITS
 from suite.casebook.losses import categorical_losses, categorical_slopes
 from suite.floats import Floats
 from suite.model import Axis
 
-HIDES_LOGITS = {"keras-tensorflow"}
-"""Backends whose losses of probabilities take the logits behind them, as long as they find them."""
 NO_LABEL_NO_LOSS = {"jax"}
 """Backends whose masked mean leaves values out, rather than multiply them by 0."""
 WAYS = {
@@ -177,7 +176,7 @@ def _large(account: Account) -> None:
         account.within(f"At large logits the probabilities of {layers} are their softmax within its bound",
                        account.share("softmax", {"x": LARGE * _logits(account, name)}, predicted))  # fmt: skip
         recomputed = categorical(y, _steps(account, name, ", large"), rounding)
-        if account.backend not in HIDES_LOGITS:
+        if account.backend not in HIDDEN_LOGITS:
             audit(account, f"{layers} at large logits", reported, recomputed)
         elif name == "distributed":
             text = "There TimeDistributed adds something: it hides the logits from Keras on TensorFlow (nn.py, _get_logits), whose loss is"
