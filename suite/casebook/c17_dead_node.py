@@ -30,7 +30,7 @@ FREE = [np.array([[0.98630846, 0.59210145]]), np.zeros(2), np.array([[0.52757335
 """Its start that turns out well."""
 DEAD = (1, 3, 5)
 """Where the second node's weights stand in a row of all: kernel, bias, and the weight that leads on from it."""
-RATE, EPOCHS, EVERY = 0.1, 1000, 50
+RATE, EPOCHS, EVERY = 0.1, 1000, 100
 NAMES = ("W1", "b1", "W2", "b2")
 REORDERED = 24
 """How many orders of the 100 points the effect of rounding is estimated from."""

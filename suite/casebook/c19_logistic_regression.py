@@ -34,7 +34,7 @@ def _measured(lab: Lab, data: Arrays) -> Mapping[str, Any]:
         with precision(lab, dtype):
             done = _trained(lab, START, dtype, EVERY if dtype == "float64" else EPOCHS, data)
         found |= {f"{dtype} path": done.path, f"{dtype} reported": done.reported, f"{dtype} predicted": done.predicted[:, 0]}
-    return found | {f"end from {name}": _trained(lab, weight, "float32", EPOCHS, data).path[-1] for name, weight in OTHERS.items()}
+    return found | {f"end from {name}": _trained(lab, weight, "float32", EPOCHS, data).path[-1, 0] for name, weight in OTHERS.items()}
 
 
 def _trained(lab: Lab, weight: float, dtype: str, every: int, data: Arrays) -> Any:
@@ -139,9 +139,9 @@ def _judge_single(account: Account) -> None:
     )
     for name, weight in OTHERS.items():
         end = follow(point("BCE", (weight, 0.0), bias_last=True), Rule("sgd"), EPOCHS, EPOCHS, single)
-        account.printed(f"From weight {weight} descent ends a little {'below' if name == 'low' else 'above'}: the start is not "
-                        "forgotten after "
-                        "1,000 epochs", f"end from {name}", account[f"end from {name}"][0], end.error[-1, 0])  # fmt: skip
+        side = "below" if name == "low" else "above"
+        account.printed(f"From weight {weight} the weight ends a little {side}: the start is not forgotten after 1,000 epochs",
+                        f"end from {name}", account[f"end from {name}"], end.error[-1, 0])  # fmt: skip
     best = point("BCE", TRUTH).minimiser()
     rows: list[Sequence[object]] = [
         ["document", *account.golden("weight").printed, *account.golden("bias").printed],

@@ -108,20 +108,29 @@ def _judge(account: Account) -> None:
 
 
 def _judge_axis(account: Account, loss: str) -> None:
-    """Within the operation's bound, or as far as ten roundings of numbers no larger than 1 go, which a difference with 1 may need."""
-    from suite.casebook.errors import allowed
+    """Within the operation's bound; the smallest normal number four times, since some modes flush what is below it, factor by factor."""
+    early = loss == "BCE" and account.backend in EARLY_ZERO
+    used = {(dtype, label): _share_on_axis(account, loss, dtype, label) for dtype, label in product(ALL_DTYPES, (0.0, 1.0))}
+    within = max(share for (_, label), share in used.items() if not early or label == 0.0)
+    labels = "label 0" if early else "either label"
+    account.within(f"{loss}'s gradient by the logit is the exact one within its bound, in every dtype, for {labels}", within)
+    if early:
+        coarse = max(_share_on_axis(account, loss, dtype, 1.0, 4 * FORMATS[dtype].u) for dtype in ALL_DTYPES)
+        account.within("For label 1 BCE's is off by four roundings of 1 at most, in every dtype", coarse, "limit")
+        beyond = used["float32", 1.0]
+        account.limit("float32: that is beyond its bound. It is σ(x) − 1 as it stands, which cancels where the prediction is "
+                      "right", beyond > 1,
+                      f"{beyond:.3g} of the bound", "> 1")  # fmt: skip
 
-    worst = 0.0
-    for dtype, label in product(ALL_DTYPES, (0.0, 1.0)):
-        fmt = FORMATS[dtype]
-        some = slice(None, None, 16)
-        inputs = {"logits": axis(fmt)[some], "labels": np.full(COUNT // 16, label)}
-        exact = account.exact(CANONICAL[loss], inputs, "logits")
-        off = np.abs(account[f"axis {dtype} {loss} {label:.0f}"][some] - exact) / (
-            allowed(account, CANONICAL[loss], inputs, dtype, "logits") + 10 * fmt.u
-        )
-        worst = max(worst, float(np.max(np.where(np.isnan(off), np.inf, off))))
-    account.within(f"{loss}'s gradient by the logit is the exact one within its bound and ten roundings of 1, in every dtype", worst)
+
+def _share_on_axis(account: Account, loss: str, dtype: str, label: float, more: float = 0.0) -> float:
+    """The largest share of the bound, and of what is added to it, that gradients over the axis use up."""
+    from suite.casebook.errors import allowed, share
+
+    fmt = FORMATS[dtype]
+    inputs = {"logits": axis(fmt), "labels": np.full(COUNT, label)}
+    off = account[f"axis {dtype} {loss} {label:.0f}"] - account.exact(CANONICAL[loss], inputs, "logits")
+    return share(off, allowed(account, CANONICAL[loss], inputs, dtype, "logits") + 4 * fmt.tiny + more)
 
 
 def _judge_factor(account: Account) -> None:
@@ -144,20 +153,26 @@ def _judge_zeros(account: Account) -> None:
     account.claim("BCE's gradient is 0 at no logit, however large, where the prediction is certain and wrong, in every dtype",
                   all(bool(np.all(np.isposinf(zero[dtype, "BCE"][wrong]))) for dtype in ALL_DTYPES), "0 nowhere", "0 nowhere")  # fmt: skip
     for dtype in ALL_DTYPES:
-        fmt, got = FORMATS[dtype], float(zero[dtype, "MSE"][0])
-        saturated, true = -np.log(fmt.u), np.log(2 / fmt.tiny)
-        text = f"{dtype}: MSE's gradient for label 0 is exactly 0 from where σ rounds to 1, at −log u to within 1"
-        account.near(text, got, saturated, 1.0)
-        account.claim(f"{dtype}: the true one, about 2e^-x, is a normal number up to {true:.4g}: zeros come too soon", got < true - 1, got,
-                      f"< {true:.4g}")  # fmt: skip
+        fmt, got = FORMATS[dtype], zero[dtype, "MSE"]
+        text = f"{dtype}: MSE's gradient is exactly 0 from where σ rounds to 1, at −log u to within 1: for label 0, and for label 1"
+        account.near(text, got[[0, 2]], np.full(2, -np.log(fmt.u)), 1.0)
+        true = np.log(2 / fmt.tiny)
+        account.claim(f"{dtype}: the true one for label 0, about 2e^-x, is a normal number up to {true:.4g}: zeros come too soon",
+                      got[0] < true - 1, got[0], f"< {true:.4g}")  # fmt: skip
+        # What underflows: σ(x)², and σ(x) itself, of which x may be rounded.
+        least = np.array([true / 2, -np.log(fmt.tiny)]) * (1 - 2 * fmt.u)
+        account.claim(f"{dtype}: where σ tends to 0, for label 0 and for label 1, it is 0 no sooner than its factors underflow",
+                      bool(np.all(got[[1, 3]] >= least)), got[[1, 3]], f"≥ {least[0]:.4g}, {least[1]:.4g}")  # fmt: skip
     early = account.backend in EARLY_ZERO
-    for dtype in ("float32", "float64"):
-        got, true = float(zero[dtype, "BCE"][2]), float(-np.log(FORMATS[dtype].tiny))
-        text = f"{dtype}: where the prediction is right, BCE's gradient σ(x) − 1 is 0 " + (
+    for dtype in ALL_DTYPES:
+        got, true = zero[dtype, "BCE"], float(-np.log(FORMATS[dtype].tiny))
+        account.claim(f"{dtype}: where label 0 is predicted rightly, BCE's gradient σ(x) is 0 no sooner than it has to",
+                      got[1] >= true * (1 - 2 * FORMATS[dtype].u), got[1], f"≥ {true:.4g}")  # fmt: skip
+        text = f"{dtype}: where label 1 is predicted rightly, BCE's gradient σ(x) − 1 is 0 " + (
             "too soon as well" if early else "no sooner than it has to"
         )
-        holds = got < true / 2 if early else got > true - 1
-        (account.limit if early else account.claim)(text, holds, got, f"the true one is a normal number up to {true:.4g}")
+        holds = got[2] < true - 1 if early else got[2] > true - 1
+        (account.limit if early else account.claim)(text, holds, got[2], f"the true one is a normal number up to {true:.4g}")
 
 
 def _norms(account: Account, dtype: str, loss: str) -> Floats:
