@@ -46,7 +46,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chapter:
-    """An entry with what came of it; ``columns`` are the backends that tried it, apart where environments differ."""
+    """An entry with what came of it on each backend that ``tried`` it, apart where environments differ."""
 
     entry: Entry
     tried: tuple[tuple[str, Reproduction], ...]

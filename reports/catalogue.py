@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports.fields import string
+
 
 @dataclass(frozen=True)
 class Check:
@@ -41,7 +43,7 @@ class Mutant:
 
 def read_check(data: Mapping[str, Any]) -> Check:
     """A line of kind ``check``; raises ``KeyError`` or ``TypeError`` on anything else."""
-    return Check(*(_text(data, key) for key in ("name", "family", "type", "statement")))
+    return Check(*(string(data, key) for key in ("name", "family", "type", "statement")))
 
 
 def read_kills(data: Mapping[str, Any]) -> tuple[Mutant, ...]:
@@ -54,7 +56,7 @@ def read_kills(data: Mapping[str, Any]) -> tuple[Mutant, ...]:
 
 def _mutant(row: Mapping[str, Any]) -> Mutant:
     meant, also, rounding = (_names(row, key) for key in ("meant", "also", "rounding"))
-    return Mutant(_text(row, "mutant"), _text(row, "operation"), _text(row, "dtype"), _text(row, "form"), meant, also, rounding)
+    return Mutant(string(row, "mutant"), string(row, "operation"), string(row, "dtype"), string(row, "form"), meant, also, rounding)
 
 
 def _names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -62,9 +64,3 @@ def _names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{key!r} must be a list of strings")
     return tuple(names)
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    if not isinstance(data[key], str):
-        raise TypeError(f"{key!r} must be a string")
-    return str(data[key])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from reports.fields import string
 from reports.text import plural
 from suite.model import Axis, Figure, Panel, Reproduction, Series, Statement, Table, Verdict
 
@@ -35,15 +36,15 @@ def read_entry(data: Mapping[str, Any]) -> Entry:
     if not isinstance(cannot, dict) or not all(isinstance(reason, str) for reason in cannot.values()):
         raise TypeError("'cannot' must be an object of strings")
     described = tuple((str(what), str(digest)) for what, digest in _list(data, "data"))
-    number, title, document, claim, method = (_text(data, key) for key in ("entry", "title", "document", "claim", "method"))
+    number, title, document, claim, method = (string(data, key) for key in ("entry", "title", "document", "claim", "method"))
     return Entry(number, title, document, claim, method, cannot, described)
 
 
 def read_reproduction(data: Mapping[str, Any]) -> Reproduction:
     """A line of kind ``reproduction``; raises ``KeyError``, ``TypeError`` or ``ValueError`` on anything else."""
     made = Reproduction(
-        _text(data, "entry"), _text(data, "backend"), _each(data, "statements", _statement), _each(data, "figures", _figure),
-        _each(data, "tables", _table), _text(data, "error"), _number(data["seconds"]), _text(data, "environment"),
+        string(data, "entry"), string(data, "backend"), _each(data, "statements", _statement), _each(data, "figures", _figure),
+        _each(data, "tables", _table), string(data, "error"), _number(data["seconds"]), string(data, "environment"),
     )  # fmt: skip
     if data["verdict"] != made.verdict:
         raise ValueError(f"the verdict is {data['verdict']!r}, the statements make it {made.verdict!r}")
@@ -71,21 +72,21 @@ _WORDS = {"holds": "held", "holds with limits": "held with limits", "no longer h
 def _statement(data: Mapping[str, Any]) -> Statement:
     if not isinstance(data["holds"], bool):
         raise TypeError("'holds' must be true or false")
-    return Statement(_text(data, "text"), data["holds"], _text(data, "measured"), _text(data, "wanted"), _one_of(data, "role", _ROLES))
+    return Statement(string(data, "text"), data["holds"], string(data, "measured"), string(data, "wanted"), _one_of(data, "role", _ROLES))
 
 
 def _figure(data: Mapping[str, Any]) -> Figure:
-    return Figure(_text(data, "caption"), _each(data, "panels", _panel), _texts(data, "steps"))
+    return Figure(string(data, "caption"), _each(data, "panels", _panel), _texts(data, "steps"))
 
 
 def _panel(data: Mapping[str, Any]) -> Panel:
     x, y, z = (None if data[name] is None else _axis(data[name]) for name in ("x", "y", "z"))
-    return Panel(_text(data, "title"), _each(data, "series", _series), x, y, z)
+    return Panel(string(data, "title"), _each(data, "series", _series), x, y, z)
 
 
 def _axis(data: Mapping[str, Any]) -> Axis:
     bounds = data["range"]
-    return Axis(_text(data, "label"), bool(data["log"]), None if bounds is None else (_number(bounds[0]), _number(bounds[1])))
+    return Axis(string(data, "label"), bool(data["log"]), None if bounds is None else (_number(bounds[0]), _number(bounds[1])))
 
 
 def _series(data: Mapping[str, Any]) -> Series:
@@ -94,12 +95,12 @@ def _series(data: Mapping[str, Any]) -> Series:
     z = tuple(_numbers(row) for row in rows) if style == "surface" else _numbers(rows)
     frames = tuple(_numbers(frame) for frame in _list(data, "frames"))
     x, y = _numbers(_list(data, "x")), _numbers(_list(data, "y"))
-    return Series(_text(data, "name"), x, y, z, style, _texts(data, "texts"), frames, bool(data["reveal"]))
+    return Series(string(data, "name"), x, y, z, style, _texts(data, "texts"), frames, bool(data["reveal"]))
 
 
 def _table(data: Mapping[str, Any]) -> Table:
     rows = tuple(tuple(str(cell) for cell in row) for row in _list(data, "rows"))
-    return Table(_text(data, "caption"), _texts(data, "head"), rows)
+    return Table(string(data, "caption"), _texts(data, "head"), rows)
 
 
 def _each(data: Mapping[str, Any], key: str, build: Callable[[Mapping[str, Any]], T]) -> tuple[T, ...]:
@@ -126,12 +127,6 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
     if not isinstance(data[key], list):
         raise TypeError(f"{key!r} must be a list")
     return list(data[key])
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    if not isinstance(data[key], str):
-        raise TypeError(f"{key!r} must be a string")
-    return str(data[key])
 
 
 def _one_of(data: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Any:

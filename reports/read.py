@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from reports import catalogue, entries
+from reports.fields import string
 from suite.model import RESULT_FORMAT, Record, Reproduction, Status
 
 SUFFIX = ".jsonl"
@@ -118,7 +119,7 @@ def _read_line(path: Path, number: int, line: bytes, processes: list[Process]) -
 def _apply(path: Path, data: Any, processes: list[Process]) -> None:
     if not isinstance(data, dict):
         raise TypeError(f"an object is expected, not {type(data).__name__}")
-    kind = _text(data, "kind")
+    kind = string(data, "kind")
     if kind == "run":
         processes.append(_run(path, data))
         return
@@ -138,12 +139,12 @@ def _run(path: Path, data: Mapping[str, Any]) -> Process:
     if not isinstance(command, list):
         raise TypeError("'command' must be a list")
     process = Process(
-        run=_text(data, "run"),
-        name=_text(data, "process", "main"),
-        started=_text(data, "started"),
+        run=string(data, "run"),
+        name=string(data, "process", "main"),
+        started=string(data, "started"),
         file=path,
         command=tuple(str(word) for word in command),
-        profile=_text(data, "profile", ""),
+        profile=string(data, "profile", ""),
         seed=_whole(data, "seed") if data.get("seed") is not None else None,
         selected=_whole(data, "selected", 0),
     )
@@ -155,12 +156,12 @@ def _environment(data: Mapping[str, Any], processes: list[Process]) -> None:
     facts = data["facts"]
     if not isinstance(facts, dict):
         raise TypeError("'facts' must be an object")
-    processes[-1].environments[_text(data, "id")] = (_text(data, "backend"), {key: str(value) for key, value in facts.items()})
+    processes[-1].environments[string(data, "id")] = (string(data, "backend"), {key: str(value) for key, value in facts.items()})
 
 
 def _absent(data: Mapping[str, Any], processes: list[Process]) -> None:
-    optional = {key: _text(data, key, "") for key in ("implementation", "operation", "mode", "dtype")}
-    processes[-1].absent.append(Absent(_text(data, "backend"), _text(data, "reason"), **optional))
+    optional = {key: string(data, key, "") for key in ("implementation", "operation", "mode", "dtype")}
+    processes[-1].absent.append(Absent(string(data, "backend"), string(data, "reason"), **optional))
 
 
 def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
@@ -168,9 +169,9 @@ def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
     if not isinstance(case, dict) or not all(isinstance(value, str) for value in case.values()):
         raise TypeError("'case' must be an object of strings")
     for key in ("check", "family", "metric", "status"):
-        _text(data, key)
+        string(data, key)
     for key in ("message", "reproduction", "environment"):
-        _text(data, key, "")
+        string(data, key, "")
     for key in ("value", "limit"):
         _number(data, key)
     for key in ("worst", "extra"):
@@ -200,7 +201,7 @@ def _reproduction(data: Mapping[str, Any], processes: list[Process]) -> None:
 
 
 def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
-    run, name = _text(data, "run"), data.get("process")
+    run, name = string(data, "run"), data.get("process")
     same = [p for p in processes if p.run == run and name in (None, p.name)]
     if not same:
         raise ValueError(f"the end of run {run!r}, which this file does not begin")
@@ -221,13 +222,6 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "reproduction": _reproduction,
     "end": _end,
 }
-
-
-def _text(data: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = data[key] if default is None else data.get(key, default)
-    if not isinstance(value, str):
-        raise TypeError(f"{key!r} must be a string")
-    return value
 
 
 def _whole(data: Mapping[str, Any], key: str, default: int | None = None) -> int:

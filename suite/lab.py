@@ -16,6 +16,9 @@ from suite.model import Implementation
 
 Arrays = Mapping[str, NDArray[Any]]
 
+EXACT_KINDS = {"i": "int32", "u": "int32", "b": "bool"}
+"""Dtypes of tensors by the kind of NumPy's array; every other array comes in the dtype that is asked for."""
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -58,30 +61,31 @@ class Lab:
 
         The function is elementwise, or, with ``rows``, has a value for each row.
         """
-        backend = self.backend
-        tensors = self._tensors(arrays, dtype)
         shape = np.shape(arrays[0])
-        ones = self._tensors((np.ones(shape[:-1] if rows else shape),), dtype)
-        value, (gradient,) = backend.compile(backend.pullback(function, [0]), mode or self.mode)(*tensors, *ones)
-        return np.asarray(backend.array(value), dtype=np.float64), np.asarray(backend.array(gradient), dtype=np.float64)
+        value, (gradient,) = self._pulled(function, arrays, (0,), dtype, mode, np.ones(shape[:-1] if rows else shape))
+        return value, gradient
 
     def gradients(
         self, function: Function, *arrays: Any, wrt: Sequence[int] = (0,), dtype: str = "float32", mode: str = "", cotangent: Any = None
     ) -> list[Floats]:
         """Its gradient with respect to each of ``wrt``, for a cotangent of ones if none is given."""
-        backend = self.backend
-        tensors = self._tensors(arrays, dtype)
         if cotangent is None:
-            cotangent = np.ones(tuple(function(*tensors).shape))
+            cotangent = np.ones(tuple(function(*self._tensors(arrays, dtype)).shape))
+        return self._pulled(function, arrays, wrt, dtype, mode, cotangent)[1]
+
+    def _pulled(
+        self, function: Function, arrays: Sequence[Any], wrt: Sequence[int], dtype: str, mode: str, cotangent: Any
+    ) -> tuple[Floats, list[Floats]]:
+        """The value, and the gradient with respect to each of ``wrt``."""
+        backend = self.backend
         compiled = backend.compile(backend.pullback(function, list(wrt)), mode or self.mode)
-        found = compiled(*tensors, *self._tensors((cotangent,), dtype))[1]
-        return [np.asarray(backend.array(g), dtype=np.float64) for g in found]
+        value, gradients = compiled(*self._tensors(arrays, dtype), *self._tensors((cotangent,), dtype))
+        return np.asarray(backend.array(value), dtype=np.float64), [np.asarray(backend.array(g), dtype=np.float64) for g in gradients]
 
     def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:
         """Trains a network as users of the framework do."""
         return self.backend.train(task, start, x, y)
 
     def _tensors(self, arrays: Sequence[Any], dtype: str) -> list[Any]:
-        kinds = {"i": "int32", "u": "int32", "b": "bool"}
         made = (np.asarray(a) for a in arrays)
-        return [self.backend.tensor(a, kinds.get(a.dtype.kind, dtype)) for a in made]
+        return [self.backend.tensor(a, EXACT_KINDS.get(a.dtype.kind, dtype)) for a in made]

@@ -26,14 +26,13 @@ from suite.backends import backends
 from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
 from suite.expected import DENSE, Expected, Law, inputs
 from suite.floats import FORMATS, Format, pattern_type
-from suite.lab import Lab
+from suite.lab import EXACT_KINDS, Lab
 from suite.model import Implementation
 
 Arrays = Mapping[str, NDArray[Any]]
 
 CORE = "LOGITBENCH_CORE"
 """Variable that names the core to stay on: a framework's own threads then wait for no other process."""
-_EXACT_KINDS = {"i": "int32", "u": "int32", "b": "bool"}
 _LETTERS = {"value": "", "mapped": "", "gradient": "d", "curvature": "h", "tangent": "t"}
 _BEHIND = {"gradient": ("cotangent",), "curvature": ("cotangent", "direction"), "tangent": ("direction",)}
 """Arrays that a question needs behind the function's own."""
@@ -244,7 +243,7 @@ class Worker:
         return [self._tensor(arrays[name][block], header["dtypes"].get(name, header["dtype"])) for name in names]
 
     def _tensor(self, array: NDArray[Any], dtype: str) -> Tensor:
-        return self.backend.tensor(array, dtype if dtype in _INTEGERS else _EXACT_KINDS.get(array.dtype.kind, dtype))
+        return self.backend.tensor(array, dtype if dtype in _INTEGERS else EXACT_KINDS.get(array.dtype.kind, dtype))
 
     def _function(self, header: dict[str, Any]) -> Function:
         key = (header["operation"], header["implementation"])

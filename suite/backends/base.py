@@ -104,7 +104,7 @@ class Backend(Protocol):
     def ops(self) -> Any:
         """What networks and losses are written with, under the same names everywhere.
 
-        ``exp log log1p abs square maximum clip sum mean max matmul reshape cast sigmoid softmax relu``, of tensors, as NumPy has them.
+        ``exp log log1p abs square maximum clip sum mean matmul reshape sigmoid softmax relu``, of tensors, as NumPy has them.
         """
 
     def train(self, task: Training, start: Weights, x: NDArray[Any], y: NDArray[Any]) -> Trained:

@@ -144,11 +144,10 @@ class JaxBackend:
 
 @cache
 def _ops() -> SimpleNamespace:
-    names = ("exp", "log", "log1p", "abs", "square", "maximum", "clip", "sum", "mean", "max", "matmul", "reshape")
+    names = ("exp", "log", "log1p", "abs", "square", "maximum", "clip", "sum", "mean", "matmul", "reshape")
     return SimpleNamespace(
         **{name: getattr(jnp, name) for name in names},
         **{name: getattr(jax.nn, name) for name in ("sigmoid", "softmax", "relu")},
-        cast=lambda tensor, dtype: tensor.astype(dtype),
     )
 
 

@@ -154,7 +154,7 @@ class TensorFlowBackend:
 def _ops() -> SimpleNamespace:
     return SimpleNamespace(
         exp=tf.exp, log=tf.math.log, log1p=tf.math.log1p, abs=tf.abs, square=tf.square, maximum=tf.maximum, clip=tf.clip_by_value,
-        sum=tf.reduce_sum, mean=tf.reduce_mean, max=tf.reduce_max, matmul=tf.matmul, reshape=tf.reshape, cast=tf.cast,
+        sum=tf.reduce_sum, mean=tf.reduce_mean, matmul=tf.matmul, reshape=tf.reshape,
         sigmoid=tf.sigmoid, softmax=tf.nn.softmax, relu=tf.nn.relu,
     )  # fmt: skip
 

@@ -94,6 +94,12 @@ def descend(backend: Any, task: Training, start: Weights, x: NDArray[Any], y: ND
     return Trained([np.asarray(backend.array(w), dtype=np.float64) for w in weights], np.stack(path), float(reported), predicted)
 
 
+def glorot(random: np.random.RandomState, inputs: int, outputs: int) -> NDArray[np.float64]:
+    """A kernel ``(inputs, outputs)``, uniform in ±√(6/(inputs + outputs)): Glorot & Bengio (AISTATS 2010), equation 16."""
+    limit = np.sqrt(6 / (inputs + outputs))
+    return random.uniform(-limit, limit, size=(inputs, outputs))
+
+
 def flattened(weights: Weights) -> NDArray[np.float64]:
     """All weights in one row."""
     return np.concatenate([np.asarray(w, dtype=np.float64).ravel() for w in weights])

@@ -97,18 +97,23 @@ class Account:
         case = Case(self.entry, self.backend, "", mode or backends()[self.backend].modes[1], dtype)
         return elementary.rounding(case, self.facts)
 
+    def subject(
+        self, operation: str, inputs: Mapping[str, ArrayLike], dtype: str, results: Mapping[str, Floats] | None = None
+    ) -> tuple[Subject, Batch]:
+        """What the checks judge: an operation with its results, in one block, and the inputs."""
+        batch = Batch("casebook", {name: np.asarray(array)[None] for name, array in inputs.items()})
+        return Subject(operations()[operation], self.rounding(dtype), lambda *_: results or {}), batch
+
     def share(self, operation: str, inputs: Mapping[str, ArrayLike], got: ArrayLike, dtype: str = "float32", argument: str = "") -> float:
         """The largest share of the operation's error bound that results use up, those of the gradient by ``argument`` if one is named.
 
         ``inputs`` are ``(R,)`` or ``(R, n)`` by argument name, as they are in the dtype; ``got`` has a value for each example.
         """
-        batch = Batch("casebook", {name: np.asarray(array)[None] for name, array in inputs.items()})
         results = {"value": np.asarray(got, dtype=np.float64)[None]}
-        found = operations()[operation]
         if argument:
             results = {f"d {name}": np.full(np.shape(array), np.nan)[None] for name, array in inputs.items()} | {"value": results["value"]}
             results[f"d {argument}"] = np.asarray(got, dtype=np.float64)[None]
-        subject = Subject(found, self.rounding(dtype), lambda *_: results)
+        subject, batch = self.subject(operation, inputs, dtype, results)
         with np.errstate(all="ignore"):
             verdicts = gradient_within_bound(subject, batch) if argument else value_within_bound(subject, batch)
         (verdict,) = [v for v in verdicts if v.output == (f"d {argument}" if argument else "value")]
@@ -116,8 +121,7 @@ class Account:
 
     def exact(self, operation: str, inputs: Mapping[str, ArrayLike], argument: str = "") -> Floats:
         """Exact values, or exact gradients by an argument, correctly rounded to float64."""
-        batch = Batch("casebook", {name: np.asarray(array)[None] for name, array in inputs.items()})
-        subject = Subject(operations()[operation], self.rounding("float64"), lambda *_: {})
+        subject, batch = self.subject(operation, inputs, "float64")
         return subject.exact_gradients(batch)[argument].high if argument else subject.exact_values(batch).high
 
     # What is shown

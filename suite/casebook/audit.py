@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from suite.casebook.account import Account
+from suite.casebook.habits import EPSILON
 from suite.floats import FORMATS, Floats
 from suite.operations import operations
 from suite.operations.bounds import Rounding
-
-EPSILON = 1e-7
-"""Keras' ``epsilon()``: probabilities are clipped to [ε, 1 − ε], both rounded to the dtype."""
 
 
 @dataclass(frozen=True)

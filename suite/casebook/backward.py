@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suite.casebook.errors import dense
+from suite.casebook.errors import dense, share
 from suite.floats import FORMATS, Floats
 
 U = FORMATS["float32"].u
@@ -94,13 +94,8 @@ def stepped(weights: Sequence[Floats], gradients: Sequence[Off], rate: float) ->
 
 def used(got: Sequence[Floats], wanted: Sequence[Off]) -> float:
     """The largest share of the errors allowed that results use up; infinite if any is NaN, or off where nothing rounds."""
-    shares = [0.0]
-    for g, w in zip(got, wanted, strict=True):
-        off = np.abs(np.asarray(g, dtype=np.float64).reshape(w.value.shape) - w.value)
-        with np.errstate(all="ignore"):
-            part = np.where(off == 0, 0.0, off / w.error)
-        shares.append(float("inf") if np.isnan(part).any() else float(np.max(part)))
-    return max(shares)
+    pairs = zip(got, wanted, strict=True)
+    return max((share(np.asarray(g, dtype=np.float64).reshape(w.value.shape) - w.value, w.error) for g, w in pairs), default=0.0)
 
 
 def apart(got: Sequence[Floats], other: Sequence[Floats], wanted: Sequence[Off]) -> float:

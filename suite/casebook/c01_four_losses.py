@@ -12,7 +12,7 @@ from suite.backends.keras import sequential
 from suite.backends.training import Dense
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, network
-from suite.casebook.habits import EARLY_ZERO, HIDDEN_LOGITS
+from suite.casebook.habits import EARLY_ZERO, EPSILON, HIDDEN_LOGITS
 from suite.floats import FORMATS, Floats, round_to, ulp
 from suite.lab import Lab
 from suite.model import Axis, Panel
@@ -24,7 +24,6 @@ keras = lazy("keras")
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 LABELS = np.tile([0.0, 1.0], (100, 1))
-EPSILON = 1e-7
 PLATEAU = 2.0**-23
 """What is left of 1 − p in float32 once p is clipped at 1 − ε: 1 − 1e-7 rounds to 1 − 2^-23."""
 

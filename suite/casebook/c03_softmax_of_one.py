@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suite.backends.training import Dense, Training, Weights, flattened
+from suite.backends.training import Dense, Training, Weights, flattened, glorot
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, network
-from suite.casebook.habits import HIDDEN_LOGITS
+from suite.casebook.habits import EPSILON, HIDDEN_LOGITS
 from suite.floats import FORMATS
 from suite.lab import Lab
 from suite.model import Axis
@@ -20,7 +20,7 @@ from suite.model import Axis
 if TYPE_CHECKING:
     from suite.casebook.account import Account
 
-EPSILON, HIDDEN, STEPS = 1e-7, 16, 150
+HIDDEN, STEPS = 16, 150
 HEADS = ("softmax", "sigmoid")
 
 
@@ -29,8 +29,7 @@ def start() -> Weights:
     random, sizes = np.random.RandomState(11), (2, HIDDEN, 1)
     found: Weights = []
     for before, after in pairwise(sizes):
-        limit = np.sqrt(6 / (before + after))
-        found += [random.uniform(-limit, limit, size=(before, after)).astype(np.float32), np.zeros(after)]
+        found += [glorot(random, before, after).astype(np.float32), np.zeros(after)]
     return found
 
 

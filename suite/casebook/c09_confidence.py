@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from suite.backends.base import lazy
 from suite.backends.keras import sequential
-from suite.backends.training import Dense, Training, Weights, flattened, forward
+from suite.backends.training import Dense, Training, Weights, flattened, forward, glorot
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, network
 from suite.floats import FORMATS, Floats
@@ -29,11 +29,10 @@ TRAINED, STEPS, RATE, HELD_OUT, BINS = 100, 500, 0.01, 4000, 15
 
 
 def start() -> Weights:
-    """Kernels uniform in ±√(6/(inputs + outputs)), as Glorot & Bengio (AISTATS 2010) have them; biases 0."""
+    """Kernels as Glorot and Bengio have them, biases 0."""
     random, made, inputs = np.random.RandomState(0), [], 2
     for layer in LAYERS:
-        limit = np.sqrt(6 / (inputs + layer.units))
-        made += [random.uniform(-limit, limit, (inputs, layer.units)).astype(np.float32), np.zeros(layer.units, np.float32)]
+        made += [glorot(random, inputs, layer.units).astype(np.float32), np.zeros(layer.units, np.float32)]
         inputs = layer.units
     return made
 

@@ -11,7 +11,7 @@ from suite.backends.base import lazy
 from suite.backends.keras import audited
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import Style, chart, figure, line, network
-from suite.casebook.habits import HIDDEN_LOGITS
+from suite.casebook.habits import EPSILON, HIDDEN_LOGITS
 from suite.floats import FORMATS, Floats, round_to
 from suite.lab import Lab
 from suite.model import Axis
@@ -23,7 +23,6 @@ keras = lazy("keras")
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 GAPS = np.arange(0, 120.25, 0.25)
-EPSILON = 1e-7
 HALVES = {"keras-jax"}
 """Backends whose clipping halves the gradient of a number that is the limit itself, as 1 is in 16 bits, where 1 − 1e-7 is 1."""
 ROWS = (40, 80, 120, 160)
@@ -129,6 +128,8 @@ def _reach(dtype: str, clips: bool) -> float:
 
 
 def _judge_agreement(account: Account, dtype: str, clips: bool) -> None:
+    from suite.casebook.errors import share
+
     _, labels = rows()
     reach = _reach(dtype, clips)
     inside, worst = reach - 0.25 > GAPS, [0.0, 0.0]
@@ -136,11 +137,11 @@ def _judge_agreement(account: Account, dtype: str, clips: bool) -> None:
     halved = (2 * np.exp(-GAPS) <= 2 * FORMATS[dtype].u) & (account.backend in HALVES and dtype in ("float16", "bfloat16"))
     for name, y in labels.items():
         for i, (what, allowed) in enumerate(zip(("", "slope "), _allowed(account, dtype, y), strict=True)):
-            apart = np.abs(account[f"probabilities {name} {what}{dtype}"] - account[f"logits {name} {what}{dtype}"])
+            apart = account[f"probabilities {name} {what}{dtype}"] - account[f"logits {name} {what}{dtype}"]
             compared = inside & ~halved if what else inside
-            worst[i] = max(worst[i], float(np.max(np.where(np.isnan(apart), np.inf, apart / allowed)[compared])))
-    for what, share in zip(("values", "gradients"), worst, strict=True):
-        account.within(f"{dtype}: both forms agree up to a gap of {min(reach, 120):.4g}, but for rounding: {what}", share)
+            worst[i] = max(worst[i], share(apart[compared], allowed[compared]))
+    for what, used in zip(("values", "gradients"), worst, strict=True):
+        account.within(f"{dtype}: both forms agree up to a gap of {min(reach, 120):.4g}, but for rounding: {what}", used)
     if halved.any():
         ratio = (account[f"probabilities winner slope {dtype}"] / account[f"logits winner slope {dtype}"])[inside & halved, 1:]
         account.limit(f"{dtype}: where the winner's p rounds to 1, the limit that it is clipped at, half of the gradient is lost: JAX's "

@@ -11,7 +11,7 @@ import numpy as np
 
 from suite.backends.base import lazy
 from suite.backends.keras import audited, sequential
-from suite.backends.training import Dense, forward
+from suite.backends.training import Dense, forward, glorot
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, network
 from suite.floats import FORMATS, Floats
@@ -33,12 +33,11 @@ U = FORMATS["float32"].u
 
 @cache
 def weights() -> list[Floats]:
-    """Uniform as Glorot and Bengio have it, the biases small; numbers of float32."""
+    """Kernels of half the size that Glorot and Bengio give them, small biases; numbers of float32."""
     random = np.random.RandomState(14)
     found: list[Floats] = []
     for before, after in pairwise(SIZES):
-        limit = np.sqrt(6 / (before + after)) / 2
-        found += [random.uniform(-limit, limit, size=(before, after)), random.uniform(-0.1, 0.1, size=after)]
+        found += [glorot(random, before, after) / 2, random.uniform(-0.1, 0.1, size=after)]
     return [each.astype(np.float32).astype(np.float64) for each in found]
 
 

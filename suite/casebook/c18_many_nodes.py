@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suite.backends.training import Dense, Training, Weights, flattened, forward
+from suite.backends.training import Dense, Training, Weights, flattened, forward, glorot
 from suite.casebook.base import Arrays, Entry
 from suite.casebook.drawing import chart, figure, line, moving, network
 from suite.floats import FORMATS, Floats
@@ -25,9 +25,9 @@ NETWORK = network("Network", [("input", ["x"]), ("relu", ["node 1", "node 2", "�
 
 
 def start() -> Weights:
-    """Kernels uniform in ±√(6/(inputs + outputs)), as Glorot & Bengio (AISTATS 2010) have them, biases 0; both kernels have one side 1."""
-    random, limit = np.random.RandomState(SEED), np.sqrt(6 / (1 + NODES))
-    first, second = random.uniform(-limit, limit, (1, NODES)), random.uniform(-limit, limit, (NODES, 1))
+    """Kernels as Glorot and Bengio have them, biases 0."""
+    random = np.random.RandomState(SEED)
+    first, second = glorot(random, 1, NODES), glorot(random, NODES, 1)
     return [w.astype(np.float32) for w in (first, np.zeros(NODES), second, np.zeros(1))]
 
 

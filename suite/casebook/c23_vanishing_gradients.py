@@ -135,14 +135,15 @@ def _share_on_axis(account: Account, loss: str, dtype: str, label: float, more: 
 
 def _judge_factor(account: Account) -> None:
     """float64, where the prediction is wrong: both gradients have 1 − p, or p, from a difference with 1, good to u·e^|x| at most."""
+    from suite.casebook.errors import share
+
     fmt, worst = FORMATS["float64"], 0.0
     x = axis(fmt)
     for label in (0.0, 1.0):
         wrong = (np.abs(x) <= 15) & ((x > 0) == (label == 0))
         mse, bce = (account[f"axis float64 {loss} {label:.0f}"][wrong] for loss in ("MSE", "BCE"))
         p = 1 / (1 + np.exp(-x[wrong]))
-        off = np.abs(mse / (2 * bce * p * (1 - p)) - 1) / (16 * fmt.u * np.exp(np.abs(x[wrong])))
-        worst = max(worst, float(np.max(np.where(np.isnan(off), np.inf, off))))
+        worst = max(worst, share(mse / (2 * bce * p * (1 - p)) - 1, 16 * fmt.u * np.exp(np.abs(x[wrong]))))
     account.within("MSE's gradient is BCE's, p − y, times 2p(1 − p): float64, up to logits of ±15, but for rounding", worst)
 
 
@@ -182,6 +183,7 @@ def _norms(account: Account, dtype: str, loss: str) -> Floats:
 
 def _judge_ways(account: Account) -> None:
     from suite.casebook.descent import Point
+    from suite.casebook.errors import share
 
     matrix, y = design(arrays("logistic")["x"]), arrays("logistic")["y"]
     for loss in ("MSE", "BCE"):
@@ -190,8 +192,7 @@ def _judge_ways(account: Account) -> None:
         for dtype in ALL_DTYPES:
             # A logit is rounded to the dtype, which moves a slope by a quarter of that at most; ten roundings of 1 follow.
             allowed = np.abs(matrix).T @ (FORMATS[dtype].u * (logit / 4 + 10) + 4 * FORMATS[dtype].tiny) / len(y)
-            off = np.abs(account[f"way {dtype} {loss}"] - exact) / allowed
-            worst = max(worst, float(np.max(np.where(np.isnan(off), np.inf, off))))
+            worst = max(worst, share(account[f"way {dtype} {loss}"] - exact, allowed))
         account.within(f"{loss}'s mean gradients along C22's descents are the exact ones, but for rounding, in every dtype", worst)
     far = [run.name for run in RUNS].index("SGD from (−10, −1)")
     mse, bce = (_norms(account, "float32", loss)[far] for loss in ("MSE", "BCE"))

@@ -7,17 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from suite.batch import Batch
 from suite.casebook.account import Account
-from suite.checks.base import Subject
 from suite.floats import FORMATS, Floats
-from suite.operations import operations
 
 
 def allowed(account: Account, operation: str, inputs: Mapping[str, ArrayLike], dtype: str = "float32", argument: str = "") -> Floats:
     """The largest error of each of an operation's results by its bound, or of each entry of the gradient by an argument."""
-    batch = Batch("casebook", {name: np.asarray(array)[None] for name, array in inputs.items()})
-    subject = Subject(operations()[operation], account.rounding(dtype), lambda *_: {})
+    subject, batch = account.subject(operation, inputs, dtype)
     return subject.gradient_limits(batch)[argument] if argument else subject.value_limit(batch, subject.exact_values(batch).high)
 
 

@@ -1,6 +1,9 @@
-"""What frameworks do that more than one entry meets, by backend. An entry asserts it where it says so."""
+"""What frameworks do that more than one entry meets. An entry asserts it where it says so."""
 
 from __future__ import annotations
+
+EPSILON = 1e-7
+"""Keras' ``epsilon()``: probabilities are clipped to [ε, 1 − ε], both rounded to the dtype."""
 
 HIDDEN_LOGITS = {"keras-tensorflow"}
 """Backends whose loss of probabilities takes the logits that these were made of, as long as it finds them."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from suite.backends import backends
-from suite.casebook import data, entries
+from suite.casebook import Entry, data, entries
 from suite.casebook.account import Account
 from suite.casebook.audit import binary, categorical
 from suite.casebook.golden import Golden, golden
@@ -48,20 +48,19 @@ def test_every_claim_has_an_entry() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.id)
-def test_an_entry_says_what_it_is_about(entry: object) -> None:
+def test_an_entry_says_what_it_is_about(entry: Entry) -> None:
     """Texts, a document of the sources, data that exist, and for every framework an experiment or why there is none."""
-    found = entries()[entry.id]  # type: ignore[attr-defined]
-    assert re.fullmatch(r"00[0-4]_[0-9a-f]{16}\.txt", found.document)
-    assert all(text and text == text.strip() for text in (found.title, found.claim, found.method))
-    assert set(found.data) <= set(data.DATASETS)
+    assert re.fullmatch(r"00[0-4]_[0-9a-f]{16}\.txt", entry.document)
+    assert all(text and text == text.strip() for text in (entry.title, entry.claim, entry.method))
+    assert set(entry.data) <= set(data.DATASETS)
     for name in FRAMEWORKS:
-        assert (found.experiment(name) is None) == bool(found.reason(name)), name
+        assert (entry.experiment(name) is None) == bool(entry.reason(name)), name
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda e: e.id)
-def test_experiments_can_be_called_by_name(entry: object) -> None:
+def test_experiments_can_be_called_by_name(entry: Entry) -> None:
     """In the framework's process they are found by module and name."""
-    for experiment in entries()[entry.id].experiments.values():  # type: ignore[attr-defined]
+    for experiment in entry.experiments.values():
         assert getattr(sys.modules[experiment.__module__], experiment.__name__) is experiment
 
 
