@@ -75,9 +75,12 @@ class _Alarm:
 class Process:
     """One worker process and the thread that talks to it."""
 
-    def __init__(self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None, python: str = "",
+    ) -> None:  # fmt: skip
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
+        self._python = python
         self._backend, self._device, self._limit = backend, device, time_limit
         self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
@@ -149,8 +152,9 @@ class Process:
         if self._process is not None:
             return self._process
         own = backends()[self._backend].environment(self._device, self.x64)
-        environment = {**os.environ, **self._variables, **own, "PYTHONPATH": python_path()}
-        command = [sys.executable, "-m", "suite.worker", self._backend, self._device]
+        path = str(ROOT) if self._python else python_path()
+        environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
+        command = [self._python or sys.executable, "-m", "suite.worker", self._backend, self._device]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process
         assert process.stdout is not None
@@ -190,11 +194,17 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
 
 
 class Processes:
-    """The workers of a session, by backend, device and 64-bit switch; ``variables`` are added to their environment."""
+    """The workers of a session, by backend, device and 64-bit switch; ``variables`` are added to their environment.
 
-    def __init__(self, device: str = "cpu", time_limit: float = 300.0, variables: Mapping[str, str] | None = None) -> None:
+    ``python`` is the interpreter of another environment, which then finds the suite and what is installed there, nothing else.
+    """
+
+    def __init__(
+        self, device: str = "cpu", time_limit: float = 300.0, variables: Mapping[str, str] | None = None, python: str = ""
+    ) -> None:
         self.device = device
         self.time_limit = time_limit
+        self._python = python
         self._variables = variables
         self._running: dict[tuple[str, bool], Process] = {}
         self._descriptions: dict[tuple[str, bool], dict[str, Any]] = {}
@@ -208,7 +218,7 @@ class Processes:
         """The worker of a backend, not yet started."""
         key = (backend, x64)
         if key not in self._running:
-            self._running[key] = Process(backend, self.device, x64, self.time_limit, self._variables)
+            self._running[key] = Process(backend, self.device, x64, self.time_limit, self._variables, self._python)
         return self._running[key]
 
     def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.model import RESULT_FORMAT, Record, Reproduction
+from suite.model import RESULT_FORMAT, Change, Ratio, Record, Reproduction, Side
 
 KILLS = Path(__file__).resolve().parent.parent / "fixtures" / "kills.json"
 """Which checks reject which mutants, as ``suite.meta.kills`` measured it."""
@@ -63,9 +63,13 @@ class Writer:
         if KILLS.exists():
             self.line(kind="kills", mutants=json.loads(KILLS.read_text(encoding="utf-8")))
 
-    def record(self, record: Record) -> None:
-        """One measured fact."""
+    def record(self, record: Record | Change | Ratio) -> None:
+        """One measured fact, or what differs between two releases."""
         self.line(**record.to_json())
+
+    def side(self, side: Side) -> None:
+        """One of two releases that are compared."""
+        self.line(kind="side", **asdict(side))
 
     def entry(self, entry: Mapping[str, Any]) -> None:
         """What an entry of the casebook says, as ``suite.reproducing.catalogue`` has it."""
