@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,10 +77,11 @@ class Process:
 
     def __init__(
         self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None, python: str = "",
+        worker: str = "suite.worker",
     ) -> None:  # fmt: skip
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
-        self._python = python
+        self._python, self._worker = python, worker
         self._backend, self._device, self._limit = backend, device, time_limit
         self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
@@ -154,7 +155,7 @@ class Process:
         own = backends()[self._backend].environment(self._device, self.x64)
         path = str(ROOT) if self._python else python_path()
         environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
-        command = [self._python or sys.executable, "-m", "suite.worker", self._backend, self._device]
+        command = [self._python or sys.executable, "-m", self._worker, self._backend, self._device]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process
         assert process.stdout is not None
@@ -196,15 +197,17 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
 class Processes:
     """The workers of a session, by backend, device and 64-bit switch; ``variables`` are added to their environment.
 
-    ``python`` is the interpreter of another environment, which then finds the suite and what is installed there, nothing else.
+    ``python`` is the interpreter of another environment, which then finds the suite and what is installed there, nothing else;
+    ``worker`` the module that runs there.
     """
 
     def __init__(
-        self, device: str = "cpu", time_limit: float = 300.0, variables: Mapping[str, str] | None = None, python: str = ""
-    ) -> None:
+        self, device: str = "cpu", time_limit: float = 300.0, variables: Mapping[str, str] | None = None, python: str = "",
+        worker: str = "suite.worker",
+    ) -> None:  # fmt: skip
         self.device = device
         self.time_limit = time_limit
-        self._python = python
+        self._python, self._worker = python, worker
         self._variables = variables
         self._running: dict[tuple[str, bool], Process] = {}
         self._descriptions: dict[tuple[str, bool], dict[str, Any]] = {}
@@ -218,7 +221,7 @@ class Processes:
         """The worker of a backend, not yet started."""
         key = (backend, x64)
         if key not in self._running:
-            self._running[key] = Process(backend, self.device, x64, self.time_limit, self._variables, self._python)
+            self._running[key] = Process(backend, self.device, x64, self.time_limit, self._variables, self._python, self._worker)
         return self._running[key]
 
     def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:
@@ -241,6 +244,11 @@ class Processes:
         if not future.done():
             process.promote(*self._announced[key])
         return future.result()
+
+    def forget(self, chosen: Callable[[Any], bool]) -> None:
+        """Drops requests that are waiting, and answers that are there, by their keys."""
+        for key in [k for k, (_, future) in self._announced.items() if chosen(k) and (future.cancel() or future.done())]:
+            del self._announced[key]
 
     def close(self) -> None:
         """Ends every worker."""

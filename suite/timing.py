@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
-from suite import workloads
+from suite import floor, sampled, workloads
 from suite.backends import backends
 from suite.cases import all_cases, canonical
 from suite.model import Record
 from suite.operations import operations
 from suite.processes import Process, Request
 from suite.session import request_header
-from suite.workloads import WORKLOADS, Cell
+from suite.workloads import WORKLOADS, Cell, Workload
+
+SCALED = ("sigmoid", "softmax")
+"""Operations whose forward pass a short run times at further sizes, so that it too shows how time grows with size."""
 
 
 def cells(device: str, everything: bool) -> Iterator[Cell]:
-    """Every cell, or the representative part: canonical implementations, float32, one workload each."""
+    """Every cell, or the representative part: canonical implementations, float32, one workload each, and those that show scaling."""
     for case in all_cases(device):
         operation, backend = operations()[case.operation], backends()[case.backend]
         first = canonical(case.backend, case.operation)
         if not everything and (case.dtype != "float32" or first is None or first.name != case.implementation):
             continue
-        for workload in WORKLOADS:
-            if not workload.fits(operation) or not (everything or workload.representative):
-                continue
-            yield Cell(case, "forward", workload)
-            if backend.has_gradient and operation.gradient:
+        for workload in filter(lambda w: w.fits(operation), WORKLOADS):
+            short = everything or workload.representative
+            if short or (workload.scaling and operation.name in SCALED):
+                yield Cell(case, "forward", workload)
+            if short and backend.has_gradient and operation.gradient:
                 yield Cell(case, "gradient", workload)
 
 
 def request(cell: Cell) -> Request:
-    """What the worker prepares: forward, or value and gradient with a cotangent of ones."""
+    """What the worker prepares: forward, or value and gradient."""
     case = cell.case
     operation = operations()[case.operation]
-    arrays: dict[str, Any] = workloads.inputs(operation, cell.workload, case.dtype)
-    positional = [a.name for a in operation.arguments]
+    arrays = dict(_inputs(case.operation, cell.workload, case.dtype))
+    positional = list(arrays)
     wrt = [positional.index(n) for n in operation.differentiable] if cell.what == "gradient" else []
     if wrt:
-        first = arrays[positional[0]]
-        arrays["cotangent"] = np.ones(first.shape[:2] if operation.shape == "scalar" else first.shape)
+        arrays["cotangent"] = workloads.cotangent(operation, cell.workload)
     header = request_header("prepare", case, positional, len(positional), operation.options, wrt, 1, "gradient" if wrt else "value")
     return Request(header, arrays)
+
+
+@lru_cache(maxsize=32)
+def _inputs(operation: str, workload: Workload, dtype: str) -> Mapping[str, NDArray[Any]]:
+    """The same for all implementations and modes, and from launch to launch."""
+    return workloads.inputs(operations()[operation], workload, dtype)
 
 
 class RemoteLoop:
@@ -71,27 +80,63 @@ class RemoteLoop:
 
 
 def run(cell: Cell, process: Process, fixture: Any) -> float:
-    """Prepares, warms and times the cell; returns the seconds of its first call."""
-    first = float(process.submit(request(cell)).result()[0]["first call"])
+    """Prepares, warms and times the cell; returns the seconds of its first call.
+
+    What else is measured of it goes into the fixture's ``extra_info``, and thereby into pytest-benchmark's files.
+    """
+    asked = request(cell)
+    first = float(process.submit(asked).result()[0]["first call"])
     loop = RemoteLoop(process)
     loop.seconds(2)
     fixture.group = f"{cell.case.operation} {cell.what} {cell.workload.name}"
-    fixture.extra_info.update(first_call=first, elements=cell.workload.elements)
     fixture._make_runner = loop.make_runner  # noqa: SLF001 - the one place where pytest-benchmark's loop can be replaced
     fixture(lambda: loop.seconds(1))
+    fixture.extra_info.update(_size(cell), **{"first call (s)": first})
+    if fixture.stats is not None:
+        median = fixture.stats.stats.median
+        fixture.extra_info["ns per element"] = median / cell.workload.elements * 1e9
+        fixture.extra_info.update(_distance(cell, asked, median), **_peak(cell, process), **_accuracy(cell, asked, process))
     return first
 
 
-def record(cell: Cell, fixture: Any, first: float, environment: str) -> Record | None:
+def _size(cell: Cell) -> dict[str, Any]:
+    """The workload: its name, its numbers, and how many of them make a row, 0 where there are no rows."""
+    _, *row = cell.workload.shape
+    return {"workload": cell.workload.name, "elements": cell.workload.elements, "row length": row[0] if row else 0}
+
+
+def _distance(cell: Cell, asked: Request, median: float) -> dict[str, float]:
+    """How far from the memory floor; that of the processor's memory alone is known."""
+    moved = floor.least_bytes(operations()[cell.case.operation], asked)
+    found = {"bytes": moved, "bytes per s": moved / median}
+    if cell.case.device != "cpu":
+        return found
+    bandwidth = floor.copy_bandwidth(moved)
+    return {**found, "copy bandwidth (bytes per s)": bandwidth, "times the memory floor": median * bandwidth / moved}
+
+
+def _peak(cell: Cell, process: Process) -> dict[str, Any]:
+    """Memory that a call takes, its result included."""
+    if cell.case.device != "cpu":
+        return {"peak extra memory (bytes)": None, "memory not known": f"the {cell.case.device}'s own memory is not counted"}
+    answer, _ = process.submit(Request({"do": "memory"})).result()
+    return {"peak extra memory (bytes)": answer["bytes"], **({"memory not known": answer["reason"]} if "reason" in answer else {})}
+
+
+def _accuracy(cell: Cell, asked: Request, process: Process) -> dict[str, float]:
+    """Errors of what the timed function returns."""
+    wanted = Request({**asked.header, "do": "results"}, {"places": sampled.places(cell)})
+    return sampled.accuracy(cell, asked, process.submit(wanted).result()[1])
+
+
+def record(cell: Cell, fixture: Any, environment: str) -> Record | None:
     """The record of a timed cell; None where pytest-benchmark was switched off."""
     if fixture.stats is None:
         return None
     stats = fixture.stats.stats
     extra = {
-        "workload": cell.workload.name, "elements": float(cell.workload.elements), "rounds": float(stats.rounds),
-        "iterations": float(fixture.stats.iterations), "min": stats.min, "mean": stats.mean,
-        "stddev": stats.stddev if stats.rounds > 1 else 0.0,
-        "first call (s)": first, "ns per element": stats.median / cell.workload.elements * 1e9,
+        "rounds": float(stats.rounds), "iterations": float(fixture.stats.iterations), "min": stats.min, "mean": stats.mean,
+        "stddev": stats.stddev if stats.rounds > 1 else 0.0, **fixture.extra_info,
     }  # fmt: skip
     return Record(cell.case, cell.what, "benchmark", "median time (s)", "grade", value=stats.median, extra=extra, environment=environment)
 

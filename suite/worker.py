@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import loading, machine, tally, wire
+from suite import loading, machine, memory, tally, wire
 from suite.backends import backends
 from suite.backends.base import Backend, Function, Tensor, Unavailable, missing_api, numpy_dtype
 from suite.expected import DENSE, Expected, Law, inputs
@@ -93,7 +93,7 @@ class Worker:
         self.compiled = cache(self._compile)
         self.inputs = lru_cache(maxsize=4)(self._inputs)
         self.filled = lru_cache(maxsize=16, typed=True)(self._filled)
-        self.prepared: Callable[[], Any] | None = None
+        self.prepared: dict[str, Callable[[], Any]] = {}
 
     def describe(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
         """Versions, devices, settings, and the implementations that the installed release lacks."""
@@ -133,37 +133,55 @@ class Worker:
             as_numpy = [self.backend.array(t) for t in _flattened(outputs)]
             dtypes.update(str(a.dtype) for a in as_numpy)
             results.append([a.astype(np.float64) for a in as_numpy])
-        named = [header["arrays"][i] for i in header["wrt"]]
-        question = header["question"]
-        names = ["slope" if question == "curvature" else "value", *(f"{_LETTERS[question]} {name}" for name in named)]
-        stacked = {name: np.stack([r[i] for r in results]) for i, name in enumerate(names)}
+        stacked = {name: np.stack([r[i] for r in results]) for i, name in enumerate(_names(header))}
         return {"dtypes": sorted(dtypes)}, stacked
 
     def prepare(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
-        """Builds the function anew and calls it once; returns the seconds of that first call: trace, compile, run."""
+        """Builds the function anew and calls it once; returns the seconds of that first call: trace, compile, run.
+
+        A ``slot`` keeps what is prepared under a name of its own, beside what others hold.
+        """
         tensors = self._tensors(header, arrays, 0)
         self.backend.wait(tensors)
-        self.compiled.cache_clear()
         start = time.perf_counter()
-        function = self._function(header)
+        function = self._compile(*self._asked(header))
         self.backend.wait(function(*tensors))
         first = time.perf_counter() - start
 
-        def once() -> None:
-            self.backend.wait(function(*tensors))
+        def once() -> Any:
+            result = function(*tensors)
+            self.backend.wait(result)
+            return result
 
-        self.prepared = once
+        self.prepared[header.get("slot", "")] = once
         return {"first call": first}, {}
 
     def loop(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
         """Calls the prepared function so many times and returns the seconds taken; every result is waited for."""
-        if self.prepared is None:
-            raise RuntimeError("nothing has been prepared")
-        once = self.prepared
+        once = self._prepared(header)
         start = time.perf_counter()
         for _ in range(header["count"]):
             once()
         return {"seconds": time.perf_counter() - start}, {}
+
+    def results(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
+        """What the function returns that was prepared with this header, for the examples at ``places``, named as by :meth:`evaluate`."""
+        outputs = (self.backend.array(tensor) for tensor in _flattened(self._prepared(header)()))
+        return {}, {name: array[arrays["places"]].astype(np.float64) for name, array in zip(_names(header), outputs, strict=True)}
+
+    def memory(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
+        """How many bytes more this process holds at most during a call of the prepared function; None, with the reason, if unknown."""
+        once = self._prepared(header)
+        try:
+            return {"bytes": memory.taken(once)}, {}
+        except memory.NotCounted as error:
+            return {"bytes": None, "reason": str(error)}, {}
+
+    def _prepared(self, header: dict[str, Any]) -> Callable[[], Any]:
+        slot = header.get("slot", "")
+        if slot not in self.prepared:
+            raise RuntimeError(f"nothing has been prepared{f' as {slot}' if slot else ''}")
+        return self.prepared[slot]
 
     def sweep(self, header: dict[str, Any], arrays: Arrays) -> wire.Message:
         """Evaluates outputs for all inputs from ``start`` to ``stop``, ``chunk`` at a time, and compares with what is expected.
@@ -246,10 +264,14 @@ class Worker:
         return self.backend.tensor(array, dtype if dtype in _INTEGERS else EXACT_KINDS.get(array.dtype.kind, dtype))
 
     def _function(self, header: dict[str, Any]) -> Function:
+        return self.compiled(*self._asked(header))
+
+    def _asked(self, header: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments of ``_compile``."""
         key = (header["operation"], header["implementation"])
         options = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in sorted(header["options"].items()))
         arrays, wrt = tuple(header["arrays"]), tuple(header["wrt"])
-        return self.compiled(key, header["mode"], options, arrays, header["positional"], wrt, header["question"], header["view"])
+        return key, header["mode"], options, arrays, header["positional"], wrt, header["question"], header["view"]
 
     def _compile(
         self, key: tuple[str, str], mode: str, options: tuple[Any, ...], arrays: tuple[str, ...], positional: int, wrt: tuple[int, ...],
@@ -278,6 +300,12 @@ class Worker:
         if question == "mapped":
             function = backend.vectorize(call)
         return backend.compile(function, mode)
+
+
+def _names(header: dict[str, Any]) -> list[str]:
+    """Of the results of a question, in their order."""
+    question, named = header["question"], (header["arrays"][i] for i in header["wrt"])
+    return ["slope" if question == "curvature" else "value", *(f"{_LETTERS[question]} {name}" for name in named)]
 
 
 def _viewed(backend: Backend, view: str, tensor: Tensor) -> Tensor:
@@ -335,10 +363,10 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip()[:2000]
 
 
-def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str) -> int:
+def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str, kind: type[Worker] = Worker) -> int:
     """Starts the backend, says so, and answers until the other side closes. Returns the exit status."""
     try:
-        worker = Worker(backends()[name], device)
+        worker = kind(backends()[name], device)
     except (ImportError, Unavailable) as error:
         wire.send(sink, {"absent": str(error) if isinstance(error, Unavailable) else _reason(error)})
         return 0
@@ -358,14 +386,14 @@ def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str) -> int:
             wire.send(sink, {"error": _reason(error), "traceback": traceback.format_exc()[-4000:]})
 
 
-def main() -> int:
+def main(kind: type[Worker] = Worker) -> int:
     """Keeps standard output for messages; whatever a framework prints goes to standard error."""
     name, device = sys.argv[1:3]
     if core := os.environ.get(CORE):
         os.sched_setaffinity(0, {int(core)})
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return serve(sys.stdin.buffer, sink, name, device)
+    return serve(sys.stdin.buffer, sink, name, device, kind)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ from suite.model import Argument, Case, Operation
 class Workload:
     """A size. ``shape`` is ``(N,)`` for elementwise operations, ``(batch, classes)`` for those on rows.
 
-    A short run times only the ``representative`` ones.
+    A short run times only the ``representative`` ones, and of a few operations those that show ``scaling``: the same rows, or single
+    numbers, in other amounts.
     """
 
     name: str
     shape: tuple[int, ...]
     representative: bool = False
+    scaling: bool = False
 
     @property
     def elements(self) -> int:
@@ -35,9 +37,13 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload("1e3", (1_000,)),
+    Workload("1e2", (100,), scaling=True),
+    Workload("1e3", (1_000,), scaling=True),
+    Workload("1e4", (10_000,), scaling=True),
     Workload("1e6", (1_000_000,), representative=True),
     Workload("128x10", (128, 10)),
+    Workload("1x1000", (1, 1000), scaling=True),
+    Workload("32x1000", (32, 1000), scaling=True),
     Workload("1024x1000", (1024, 1000), representative=True),
     Workload("64x32768", (64, 32768)),
 )
@@ -58,13 +64,28 @@ def inputs(operation: Operation, workload: Workload, dtype: str) -> dict[str, ND
             "hard": lambda: rng.integers(0, 2, shape).astype(np.float64),
             "weight": lambda: rng.choice([0.5, 1.0, 2.0, 4.0], shape),
             "index": lambda: index,
-            "distribution": lambda: (np.arange(workload.shape[-1]) == index[:, None]).astype(np.float64),
+            "distribution": lambda: _one_hot(index, workload.shape[-1]),
             "mask": lambda: rng.random(shape) < 0.8,
         }
         values = by_role.get(argument.role, lambda: rng.normal(0.0, 3.0, shape))()
         return (round_to(FORMATS[dtype], values) if values.dtype == np.float64 else values)[None]
 
     return {argument.name: draw(argument) for argument in operation.arguments}
+
+
+def cotangent(operation: Operation, workload: Workload) -> NDArray[np.float64]:
+    """What gradients are contracted with: 1 for every result, but for results that are rows 1 for one class of each and 0 for the others.
+
+    With ones the softmax's gradient would be 0, and with random numbers it would have roots, beside which a digit means nothing.
+    """
+    if operation.shape != "row":
+        return np.ones((1, *(workload.shape[:1] if operation.shape == "scalar" else workload.shape)))
+    rows, classes = workload.shape
+    return _one_hot(np.random.default_rng(1).integers(0, classes, rows), classes)[None]
+
+
+def _one_hot(index: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    return np.asarray(np.arange(classes) == index[:, None], dtype=np.float64)
 
 
 def _probabilities(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,25 +25,37 @@ LAYERS = (
     {"suite.declared"},
     {"suite", "suite.model"},
     {"suite.floats", "suite.wire", "suite.batch", "suite.loading"},
-    {"suite.operations", "suite.backends", "suite.expected", "suite.machine"},
+    {"suite.operations", "suite.backends", "suite.expected", "suite.machine", "suite.memory"},
     {"suite.tally", "suite.lab"},
     {"suite.oracle", "suite.inputs", "suite.workloads", "suite.worker", "suite.processes", "suite.records", "suite.environments"},
-    {"suite.elementary", "suite.totals"},
+    {"suite.elementary", "suite.totals", "suite.floor"},
     {"suite.reference"},
-    {"suite.checks", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards"},
-    {"suite.casebook", "suite.cases", "suite.peers"},
-    {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts"},
-    {"suite.judging", "suite.reproducing", "suite.timing", "suite.search", "suite.selection", "suite.baselines"},
-    {"suite.custom", "suite.gate", "suite.upgrade"},
-    {"suite.state"},
+    {"suite.checks", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards", "suite.platforms"},
+    {"suite.casebook", "suite.cases", "suite.peers", "suite.differing", "suite.sampled"},
+    {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts", "suite.baselines"},
+    {"suite.judging", "suite.reproducing", "suite.timing", "suite.search", "suite.selection", "suite.release"},
+    {"suite.custom", "suite.gate", "suite.ratchet", "suite.upgrade"},
+    {"suite.state", "suite.sides", "suite.comparison"},
     {"suite.plugin", "suite.sweep", "suite.compare"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
 
-BESIDE_A_FRAMEWORK = ("model", "floats", "machine", "wire", "expected", "tally", "loading", "worker", "backends/__init__", "backends/base")
+BESIDE_A_FRAMEWORK = (
+    "model",
+    "floats",
+    "machine",
+    "memory",
+    "wire",
+    "expected",
+    "tally",
+    "loading",
+    "worker",
+    "backends/__init__",
+    "backends/base",
+)
 """Modules that run in a framework's process: NumPy and that framework are all there is."""
 
-LEAN = ("suite", "suite.declared", "suite.loading", "suite.floats", "suite.wire", "suite.worker")
+LEAN = ("suite", "suite.declared", "suite.loading", "suite.floats", "suite.memory", "suite.wire", "suite.worker")
 """Those among them that import nothing else, not even inside a function."""
 
 NEEDED = ("flint", "hypothesis", "scipy", "tensorflow", "jax", "keras", "pytest", "optax", "ml_dtypes")
@@ -132,11 +144,12 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 def test_only_the_commands_know_the_reports() -> None:
-    """They build one at the end of a run."""
+    """They build one at the end of a run, or read what runs have left."""
     assert {dotted(p) for p in SUITE if any(m.startswith("reports") for m in imported(p))} <= {
         "suite.plugin",
         "suite.sweep",
         "suite.compare",
+        "suite.baselines",
     }
 
 

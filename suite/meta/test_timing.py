@@ -154,8 +154,20 @@ def test_the_short_run_has_every_backend_forward_and_gradient() -> None:
     measured = {name: {c.what for c in found if c.case.backend == name} for name in backends()}
     assert measured == {n: {"forward", "gradient"} if b.has_gradient else {"forward"} for n, b in backends().items()}
     assert {c.case.dtype for c in found} == {"float32"}
-    assert all(c.workload.representative for c in found)
+    others = {(c.case.operation, c.what) for c in found if not c.workload.representative}
+    assert others == {(operation, "forward") for operation in timing.SCALED}
     assert len({c.id for c in found}) == len(found)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_some_cells_show_how_time_grows(everything: bool) -> None:
+    """Three sizes at least, of rows of one length; in a whole run of every case."""
+    sizes: dict[Case, set[int]] = {}
+    for cell in timing.cells("cpu", everything=everything):
+        if cell.what == "forward" and cell.workload.shape[1:] in ((), (1000,)):
+            sizes.setdefault(cell.case, set()).add(cell.workload.elements)
+    grown = [case for case, found in sizes.items() if len(found) >= 3]
+    assert {case.operation for case in grown} == (set(operations()) if everything else set(timing.SCALED))
 
 
 def test_the_short_run_is_part_of_the_whole() -> None:

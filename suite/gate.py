@@ -1,0 +1,226 @@
+"""The gate for time: two releases in turns, over several launches, until each cell is clear or the time is up.
+
+A turn starts one process of each release. Both prepare every cell, at once; then in each round every cell is timed in the one and right
+after in the other, so that whatever disturbs the machine for longer disturbs both. :mod:`suite.statistics` judges after the numbers of
+launches in :data:`LOOKS`; a cell that is clear is timed no more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+
+from suite import statistics, timing
+from suite.model import Ratio, Speed
+from suite.processes import Absent, FrameworkError, Process, Processes, Request, WorkerError, needs_x64
+from suite.statistics import Estimate, Floats
+from suite.workloads import Cell
+
+LOOKS = (6, 9, 13, 19, 28, 41, 60)
+"""Launches after which verdicts are taken; the last is the most that a comparison takes."""
+
+ROUNDS = 7
+"""Of a launch. A launch costs seconds before it begins, a round milliseconds; yet more of them say nothing new of that process."""
+
+ROUND_SECONDS = 0.002
+"""A round calls the function until about so much time is over, once at least."""
+
+Launch = Callable[[], Processes]
+"""Gives the processes of a release, not yet started."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One of the things that are timed in turns: the place of its process, and what a request to it says beside the cell."""
+
+    process: int
+    extra: Callable[[Cell], Mapping[str, int]] = lambda _: {}
+
+
+PAIR = (Stream(0), Stream(1))
+
+
+class CellError(Exception):
+    """A cell could not be timed; ``process`` is the place of the process that failed, which has ``died`` or goes on."""
+
+    def __init__(self, cell: Cell, process: int, reason: str, died: bool) -> None:
+        super().__init__(reason)
+        self.cell, self.process, self.died = cell, process, died
+
+
+def timed(processes: Sequence[Process], cells: Sequence[Cell], streams: Sequence[Stream] = PAIR, turn: int = 0) -> Floats:
+    """The rounds of one launch: seconds of a call, shape ``(streams, cells, rounds)``.
+
+    The order of the streams goes round from round to round, beginning with the ``turn``.
+
+    Raises:
+        CellError: a framework raised, died or hung at a cell.
+        Absent: a process cannot be started.
+    """
+    waiting = [(cell, k, p.submit(_prepare(cell))) for cell in cells for k, p in enumerate(processes)]
+    for cell, k, future in waiting:
+        with _Blamed(cell, k):
+            future.result()
+    seconds = np.empty((len(streams), len(cells), ROUNDS))
+    counts = [_calls(processes, cell) for cell in cells]
+    for r in range(ROUNDS):
+        for c, (cell, count) in enumerate(zip(cells, counts, strict=True)):
+            for s in [(k + turn + r) % len(streams) for k in range(len(streams))]:
+                stream = streams[s]
+                with _Blamed(cell, stream.process):
+                    if count > 1:  # the caches hold what the other process left there
+                        _loop(processes[stream.process], cell, 1, stream.extra(cell))
+                    seconds[s, c, r] = _loop(processes[stream.process], cell, count, stream.extra(cell)) / count
+    return seconds
+
+
+def _prepare(cell: Cell) -> Request:
+    asked = timing.request(cell)
+    return Request({**asked.header, "slot": cell.id}, asked.arrays)
+
+
+def _loop(process: Process, cell: Cell, count: int, extra: Mapping[str, int]) -> float:
+    header, _ = process.submit(Request({"do": "loop", "count": count, "slot": cell.id, **extra})).result()
+    return float(header["seconds"])
+
+
+def _calls(processes: Sequence[Process], cell: Cell) -> int:
+    """Calls in a round, the same for all streams: by the second call of the slowest process."""
+    slowest = 0.0
+    for k, process in enumerate(processes):
+        with _Blamed(cell, k):
+            _loop(process, cell, 1, {})
+            slowest = max(slowest, _loop(process, cell, 1, {}))
+    return max(1, round(ROUND_SECONDS / max(slowest, 1e-9)))
+
+
+@dataclass
+class _Blamed:
+    """Says of a failure which cell it was, and which process."""
+
+    cell: Cell
+    process: int
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, WorkerError):
+            raise CellError(self.cell, self.process, str(error), not isinstance(error, FrameworkError)) from error
+
+
+@dataclass
+class Decision:
+    """Verdicts while the launches come in, cell by cell."""
+
+    cells: int
+    looks: Sequence[int] = LOOKS
+    verdicts: list[Speed] = field(init=False)
+    estimates: list[Estimate | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.verdicts = ["cannot tell"] * self.cells
+        self.estimates = [None] * self.cells
+        self._rng = np.random.default_rng(0)
+
+    def look(self, times: Mapping[int, tuple[Floats, Floats]]) -> None:
+        """Judges the cells that are still open: place, and times of the old and the new release, shape ``(launches, rounds)``."""
+        for place, (old, new) in times.items():
+            self.estimates[place] = statistics.estimate(old, new, self._rng)
+        known = [(i, e) for i, e in enumerate(self.estimates) if e is not None]
+        for (place, _), verdict in zip(known, statistics.verdicts([e for _, e in known], len(self.looks)), strict=True):
+            if place in times:
+                self.verdicts[place] = verdict
+
+    def needed(self, place: int) -> int | None:
+        """Launches that would probably decide an open cell, if anything is known of it."""
+        found = self.estimates[place]
+        return statistics.needed(found, self.cells, len(self.looks)) if found else None
+
+
+class Gate:
+    """A comparison of two releases over cells, for at most ``seconds``; what is known is there at any moment."""
+
+    def __init__(self, cells: Iterable[Cell], old: Launch, new: Launch, seconds: float) -> None:
+        self.cells = sorted(cells, key=_group)
+        self.launches = 0
+        self._sides, self._seconds = (old, new), seconds
+        self._times: dict[int, list[Floats]] = {place: [] for place in range(len(self.cells))}
+        self._failed: dict[int, str] = {}
+        self._decision = Decision(len(self.cells))
+
+    @property
+    def open(self) -> list[int]:
+        """Places of the cells that are not clear."""
+        return [p for p, v in enumerate(self._decision.verdicts) if v == "cannot tell" and p not in self._failed]
+
+    def run(self, told: Callable[[int, int], None] = lambda _launches, _open: None) -> None:
+        """Launches until every cell is clear or the time is up; ``told`` after each turn how many launches, and how many open cells."""
+        begin = time.monotonic()
+        while self.open and self.launches < LOOKS[-1]:
+            started = time.monotonic()
+            for _, group in groupby(self.open, key=lambda place: _group(self.cells[place])):
+                self._turn(list(group))
+            self.launches += 1
+            now = time.monotonic()
+            last = now + (now - started) > begin + self._seconds
+            if self.launches in LOOKS or last:
+                self._look()
+            told(self.launches, len(self.open))
+            if last:
+                break
+
+    def _look(self) -> None:
+        if self.launches >= statistics.FEWEST:
+            stacked = {p: np.stack(self._times[p], axis=1) for p in self.open}
+            self._decision.look({p: (both[0], both[1]) for p, both in stacked.items()})
+
+    def _turn(self, places: list[int]) -> None:
+        """A launch of both releases for the cells of one process; one that fails is left out, and the turn repeated if a process died."""
+        while places:
+            first = self.cells[places[0]].case
+            running = [side() for side in self._sides]
+            try:
+                seconds = timed([r.of(first) for r in running], [self.cells[p] for p in places], turn=self.launches)
+            except CellError as error:
+                culprit = next(p for p in places if self.cells[p] == error.cell)
+                self._failed[culprit] = f"{('old', 'new')[error.process]}: {error}"
+                places = [p for p in places if p != culprit]
+            except Absent as error:
+                self._failed |= dict.fromkeys(places, str(error))
+                return
+            else:
+                for c, place in enumerate(places):
+                    self._times[place].append(seconds[:, c])
+                return
+            finally:
+                for processes in running:
+                    processes.close()
+
+    def ratios(self) -> list[Ratio]:
+        """What is known of every cell. One without enough launches was not measured."""
+        return [self._ratio(place, cell) for place, cell in enumerate(self.cells)]
+
+    def _ratio(self, place: int, cell: Cell) -> Ratio:
+        found, times = self._decision.estimates[place], self._times[place]
+        named = (cell.case, cell.what, cell.workload.name)
+        if place in self._failed:
+            return Ratio(*named, "not measured", launches=len(times), message=self._failed[place])
+        if found is None:
+            reason = f"the time was up after {len(times)} launches; {statistics.FEWEST} are needed at least"
+            return Ratio(*named, "not measured", launches=len(times), message=reason)
+        low, high = found.interval()
+        old, new = (float(np.exp(np.median(np.log(np.median(times, axis=-1)[:, side])))) for side in (0, 1))
+        verdict = self._decision.verdicts[place]
+        needed = self._decision.needed(place) if verdict == "cannot tell" else None
+        ratio = float(np.exp(found.log_ratio))
+        return Ratio(*named, verdict, ratio, low, high, found.launches, needed, old, new)
+
+
+def _group(cell: Cell) -> tuple[str, bool]:
+    """Cells of one group share a process."""
+    return cell.case.backend, needs_x64(cell.case)

@@ -1,0 +1,92 @@
+"""The study of the gate: what it replays, by which rules, and what it says of recordings whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.gate import LOOKS, ROUNDS
+from suite.meta import timing_study
+from suite.meta.timing_study import LIMIT, RULES, Floats, Recording, Trial, gated, tables
+
+PAIRS, CELLS = 70, 5
+
+
+def recording(noise: float = 0.02, slower: tuple[float, ...] = (1.05, 1.10), every: float = 8.0, seed: int = 0) -> Recording:
+    """Times with noise from launch to launch, and streams that are slower by so much."""
+    rng = np.random.default_rng(seed)
+    process = noise * rng.normal(size=(PAIRS, 2, CELLS, 1))
+    streams = process[:, [0, *[1] * (1 + len(slower))]]
+    within = 0.01 * rng.normal(size=(PAIRS, 2 + len(slower), CELLS, ROUNDS))
+    seconds: Floats = 1e-3 * np.exp(streams + within)
+    seconds[:, 2:] *= np.array(slower)[:, None, None]
+    return Recording(seconds, np.arange(PAIRS, dtype=np.float64) * every, (0.05, 0.10))
+
+
+def test_cells_are_enough_and_of_all_kinds() -> None:
+    """Forty at least, forward and gradient, both modes, small and large, each once."""
+    found = timing_study.cells()
+    assert len({c.id for c in found}) == len(found) >= 40
+    assert {(c.what, c.case.mode) for c in found} == {(w, m) for w in ("forward", "gradient") for m in ("eager", "jit")}
+    assert {c.workload.name for c in found} == set(timing_study.SIZES)
+
+
+def test_a_comparison_of_equals_raises_no_alarm() -> None:
+    """In either direction."""
+    for swapped in (False, True):
+        decision, taken = gated(recording(), Trial(0, 1, swapped))
+        assert not {"slower", "faster"} & set(decision.verdicts)
+        assert taken <= LOOKS[-1]
+
+
+@pytest.mark.parametrize(("swapped", "verdict"), [(False, "slower"), (True, "faster")])
+def test_a_slowed_stream_is_found(swapped: bool, verdict: str) -> None:
+    """A tenth; and the other way round."""
+    decision, _ = gated(recording(), Trial(3, 3, swapped))
+    assert set(decision.verdicts) == {verdict}
+
+
+def test_a_comparison_takes_no_more_than_its_time() -> None:
+    """Of launches a minute apart, ten."""
+    slow = recording(noise=0.3, every=60.0)
+    assert slow.within(0) == LIMIT / 60.0
+    assert gated(slow, Trial(0, 1))[1] == 10
+    assert slow.within(PAIRS - 3) == 3
+
+
+@pytest.mark.parametrize(("rule", "factor", "found"), [(n, f, f > t) for n, t in
+                         zip(RULES, (1.05, 1.10, 1.05, 1.05, 1.10), strict=True) for f in (1.02, 1.2)])  # fmt: skip
+def test_the_rules_of_others(rule: str, factor: float, found: bool) -> None:
+    """Each at its own threshold, on times without noise from launch to launch."""
+    flagged = RULES[rule](recording(noise=0.0, slower=(factor, factor)), Trial(0, 2))
+    assert flagged.tolist() == [found] * CELLS
+
+
+def test_one_process_is_not_enough() -> None:
+    """What a threshold for one process flags where nothing has changed, at the noise of a shared machine."""
+    noisy = recording(noise=0.05)
+    flagged = [RULES["pytest-benchmark, `median:5%`"](noisy, Trial(f, 1)).mean() for f in range(PAIRS)]
+    assert np.mean(flagged) > 0.1
+
+
+def test_the_tables_say_what_is_there() -> None:
+    """Every rule in a row; no false alarm of the gate, all that is 10 % slower found."""
+    text = tables(recording())
+    gate = next(line for line in text.splitlines() if line.startswith("| gate"))
+    assert "| 0 of " in gate
+    assert gate.endswith("100.0% |")
+    assert all(f"| {rule} |" in text for rule in RULES)
+    assert f"{2 * PAIRS} launches" in text
+
+
+def test_a_recording_is_read_back(tmp_path: Path) -> None:
+    """As it was written, pair by pair."""
+    made = recording()
+    about = {"cells": [], "slowdowns": made.slowdowns, "starts": made.starts.tolist()}
+    np.savez(tmp_path / "r.npz", seconds=made.seconds, about=np.array(json.dumps(about)))
+    found = Recording.read(tmp_path / "r.npz")
+    assert np.array_equal(found.seconds, made.seconds)
+    assert (found.slowdowns, found.pairs) == (made.slowdowns, PAIRS)
