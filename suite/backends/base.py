@@ -75,7 +75,7 @@ class Backend(Protocol):
             the devices' descriptions.
 
         Raises:
-            Unavailable: the framework sees no such device.
+            Unavailable: the framework sees no such device, or is a release that this suite cannot run beside.
             ImportError: the framework is not installed.
         """
 

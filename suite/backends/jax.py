@@ -155,9 +155,15 @@ def _row(operation: str, name: str, function: Function, *accepts: str) -> Implem
     return Implementation(operation, "jax", name, function, accepts)
 
 
+def _mask(where: Tensor | None) -> dict[str, Any]:
+    """Before JAX 0.4.27 a mask needs ``initial`` beside it, the maximum of nothing."""
+    needed = where is not None and jax.__version_info__ < (0, 4, 27)
+    return {"where": where, "initial": -jnp.inf} if needed else {"where": where}
+
+
 # A function that stands under several names has one row: jax.nn.logsumexp is jax.scipy.special.logsumexp, jax.nn.tanh is
-# jax.numpy.tanh, optax.losses.softmax_cross_entropy is optax.softmax_cross_entropy. Options that came in late (optax 0.2.4) are
-# passed on only if they are given, so that the plain call runs on earlier releases.
+# jax.numpy.tanh, optax.losses.softmax_cross_entropy is optax.softmax_cross_entropy. Options that came in late (optax 0.2.4, logsumexp's
+# where) are passed on only if they are given, so that the plain call runs on earlier releases.
 JaxBackend.implementations = (
     _row("exp", "jax.numpy.exp", lambda x: jnp.exp(x)),
     _row("expm1", "jax.numpy.expm1", lambda x: jnp.expm1(x)),
@@ -170,12 +176,12 @@ JaxBackend.implementations = (
     _row("log_sigmoid", "jax.nn.log_sigmoid", lambda x: jax.nn.log_sigmoid(x)),
     _row("softplus", "jax.nn.softplus", lambda x: jax.nn.softplus(x)),
     _row("relu", "jax.nn.relu", lambda x: jax.nn.relu(x)),
-    _row("softmax", "jax.nn.softmax", lambda x, axis=-1, where=None: jax.nn.softmax(x, axis=axis, where=where), "axis", "axes", "where"),
+    _row("softmax", "jax.nn.softmax", lambda x, axis=-1, where=None: jax.nn.softmax(x, axis=axis, **_mask(where)), "axis", "axes", "where"),
     _row("softmax", "jax.scipy.special.softmax", lambda x, axis=-1: jsp.softmax(x, axis=axis), "axis", "axes"),
     _row(
         "log_softmax",
         "jax.nn.log_softmax",
-        lambda x, axis=-1, where=None: jax.nn.log_softmax(x, axis=axis, where=where),
+        lambda x, axis=-1, where=None: jax.nn.log_softmax(x, axis=axis, **_mask(where)),
         "axis",
         "axes",
         "where",
@@ -184,7 +190,7 @@ JaxBackend.implementations = (
     _row(
         "logsumexp",
         "jax.scipy.special.logsumexp",
-        lambda x, axis=-1, b=None, where=None: jsp.logsumexp(x, axis=axis, b=b, where=where),
+        lambda x, axis=-1, **options: jsp.logsumexp(x, axis=axis, **options),
         "axis",
         "axes",
         "b",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.backends.base import Function, Tensor, lazy
+from suite.backends.base import Function, Tensor, Unavailable, lazy
 from suite.backends.jax import JaxBackend
 from suite.backends.tensorflow import TensorFlowBackend
 from suite.backends.training import Dense, Trained, Training, Weights, flattened
@@ -333,7 +333,7 @@ class KerasTensorFlow(_Trains, TensorFlowBackend):
     def start(self, device: str) -> list[str]:
         """Imports both."""
         devices = super().start(device)
-        _import_keras()
+        _require_keras()
         return devices
 
 
@@ -352,14 +352,15 @@ class KerasJax(_Trains, JaxBackend):
     def start(self, device: str) -> list[str]:
         """Imports both."""
         devices = super().start(device)
-        _import_keras()
+        _require_keras()
         return devices
 
 
-def _import_keras() -> Any:
+def _require_keras() -> None:
     import keras
 
-    return keras
+    if keras.__version__.startswith("2."):
+        raise Unavailable(f"the table is that of Keras 3, and this is Keras {keras.__version__}")
 
 
 BACKENDS = (KerasTensorFlow(), KerasJax())

@@ -60,6 +60,8 @@ class TensorFlowBackend:
         """Imports TensorFlow and looks for the device."""
         import tensorflow as tf
 
+        if tuple(int(part) for part in tf.__version__.split(".")[:2]) < (2, 14):
+            raise Unavailable(f"TensorFlow shares its bfloat16 with NumPy from 2.14 on, and this is {tf.__version__}")
         devices = tf.config.list_physical_devices(device.upper())
         if not devices:
             raise Unavailable(f"TensorFlow sees no {device.upper()}")
