@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from suite import custom, records, timing
+from suite import baselines, custom, ratchet, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, depth, fitting, swept_outputs
 from suite.checks import Check, checks
@@ -48,8 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
     config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")
     config.addinivalue_line("markers", "casebook: the claims of the source documents")
-    if config.getoption("report") and config.getoption("no_report"):
-        raise pytest.UsageError("--report and --no-report exclude each other")
+    for option in ("report", "history"):
+        if config.getoption(option) and config.getoption("no_report"):
+            raise pytest.UsageError(f"--{option} and --no-report exclude each other")
     handed = getattr(config, "workerinput", {}).get("logitbench", {})
     directory = None if config.getoption("no_report") else Path(config.getoption("report") or ROOT / "reports").absolute()
     config.stash[_STATE] = State(
@@ -62,7 +63,20 @@ def pytest_configure(config: pytest.Config) -> None:
         profile=profile_name(config),
         time_limit=config.getoption("time_limit"),
         declared=read_back(handed["declared"]) if handed else _declared(config),
+        history=_history(config),
     )
+
+
+def _history(config: pytest.Config) -> Path | None:
+    """The directory of ``--history``, made if it is not there: at a run's end it would be too late to say that it cannot be."""
+    if not config.getoption("history"):
+        return None
+    directory = Path(config.getoption("history")).absolute()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--history: cannot keep results under {directory}: {error.strerror or error}") from error
+    return directory
 
 
 def _declared(config: pytest.Config) -> tuple[Declared, ...]:
@@ -153,8 +167,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     try:
         known = load_limitations()
+        state.baselines = baselines.load(Path(config.getoption("baselines")))
     except LimitationsError as error:
         raise pytest.UsageError(str(error)) from error
+    except baselines.BaselineError as error:
+        raise pytest.UsageError(f"--baselines: {error}") from error
     try:
         state.start(config, len(relevant))
     except records.ReportDirectoryError as error:
@@ -188,13 +205,15 @@ def _is_controller(config: pytest.Config) -> bool:
 @pytest.fixture
 def judged(check: Check, case: Case, request: pytest.FixtureRequest) -> Outcome:
     """The outcome of a check on a case, already on record; skips, with the reason, what is absent and where nothing could be judged."""
-    return _on_record(request, case, lambda session, environment: judge(session, check, case, environment))
+    held = request.config.stash[_STATE].baselines
+    return _on_record(request, case, lambda s, environment: ratchet.hold(held, s, check, case, judge(s, check, case, environment)))
 
 
 @pytest.fixture
 def every_input(output: Output, request: pytest.FixtureRequest) -> Outcome:
     """The outcome of a sweep, already on record; skips, with the reason, what is absent."""
-    return _on_record(request, output.case, lambda session, environment: swept(session, output, environment))
+    held = request.config.stash[_STATE].baselines
+    return _on_record(request, output.case, lambda s, environment: ratchet.hold_sweep(held, s, output.case, swept(s, output, environment)))
 
 
 def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Session, str], Outcome]) -> Outcome:
@@ -259,7 +278,7 @@ class Timed:
         except WorkerError as error:
             state.keep(timing.failed(cell, str(error)))
             raise
-        if record := timing.record(cell, fixture, first, environment):
+        if record := timing.record(cell, fixture, environment):
             state.keep(record)
         return first
 
@@ -288,11 +307,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     asked = {b for b, _ in state.selection.backends} | {d.backend for d in state.declared}
     if exitstatus == 0 and any(backend in asked and not implementation for backend, implementation in state.absent):
         session.exitstatus = exitstatus = 1
-    if state.writer is not None:
-        state.writer.end(int(exitstatus), state.finished)
-        state.writer.close()
+    state.conclude(int(exitstatus))
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["logitbench"] = state.notes
     if state.directory is not None and "PYTEST_XDIST_WORKER" not in os.environ:
         state.report = _build(state)
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Takes over what xdist's workers have to say."""
+    node.config.stash[_STATE].notes += getattr(node, "workeroutput", {}).get("logitbench", [])
+
+
+pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
 
 
 def _build(state: State) -> Path | None:
@@ -300,9 +327,12 @@ def _build(state: State) -> Path | None:
     files = sorted((state.directory / "results").glob(f"{state.run}-*.jsonl"))
     if not files:
         return None
+    from reports.history import keep
     from reports.html import build
 
-    return build(files, state.directory / "html")
+    if state.history:
+        keep(files, state.history)
+    return build(files, state.directory / "html", state.history)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -321,5 +351,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{reason.removeprefix('Skipped: ')}: {count} times")
     for line in filter(None, map(custom.unchecked, state.implementations)):
         terminalreporter.write_line(line)
+    for note in dict.fromkeys(state.notes):
+        terminalreporter.write_line(note)
     if state.report:
         terminalreporter.write_line(f"report: {state.report}")

@@ -79,6 +79,10 @@ class Writer:
         """What came of an entry on a backend."""
         self.line(kind="reproduction", verdict=reproduction.verdict, **asdict(reproduction))
 
+    def note(self, text: str) -> None:
+        """Something about the run that a reader has to know."""
+        self.line(kind="note", text=text)
+
     def end(self, exit_status: int, finished: int) -> None:
         """The run's last line; a file without it is of an interrupted run."""
         self.line(kind="end", run=self.run, exit=exit_status, seconds=round(time.monotonic() - self._start, 3), finished=finished)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from suite.backends import backends
+from suite.baselines import BASELINES
 from suite.cases import PROFILES
 from suite.floats import FORMATS
 from suite.model import Case
@@ -52,6 +53,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
     group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
     group.addoption("--no-report", action="store_true", help="write no results and no report")
+    group.addoption("--history", metavar="DIR", help="keep this run's results there, and draw those of all runs kept there over time")
+    group.addoption("--baselines", default=str(BASELINES), metavar="DIR", help="accuracy baselines to hold against (default: %(default)s)")
     group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
     group.addoption(
         "--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite import custom, machine, records
+from suite.baselines import Baselines
 from suite.casebook import entries
 from suite.cases import PROFILES, all_cases, cases_of, in_thin_sweep, taken
 from suite.checks import Check, checks
@@ -42,6 +43,9 @@ class State:
     told: set[str] = field(default_factory=set)
     report: Path | None = None
     declared: tuple[Declared, ...] = ()
+    baselines: Baselines = field(default_factory=lambda: Baselines([]))
+    notes: list[str] = field(default_factory=list)
+    history: Path | None = None
 
     @property
     def implementations(self) -> tuple[Implementation, ...]:
@@ -92,6 +96,20 @@ class State:
         self.counts[record.status] = self.counts.get(record.status, 0) + 1
         if self.writer:
             self.writer.record(record)
+
+    @property
+    def results(self) -> str:
+        """The pattern of the run's result files."""
+        return f"{self.directory}/results/{self.run}-*.jsonl"
+
+    def conclude(self, exit_status: int) -> None:
+        """Writes what is to be said at the end, and closes the result file."""
+        self.notes += self.baselines.notes(self.results if self.writer else "RESULT-FILES")
+        if self.writer:
+            for note in self.notes:
+                self.writer.note(note)
+            self.writer.end(exit_status, self.finished)
+            self.writer.close()
 
     def attempts(self) -> list[Attempt]:
         """The casebook on the selected backends; nothing where single functions are asked for."""
