@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
             help="result files (JSON lines), or directories that hold *.jsonl files",
         )
     html.add_argument("--output", type=Path, default=FOLDER / "html", metavar="DIR", help="where to write (default: %(default)s)")
+    html.add_argument("--history", type=Path, metavar="DIR", help="result files of earlier runs, to be drawn over time")
     code.add_argument("--output", type=Path, metavar="DIR", help="write each snippet into a file there")
     code.add_argument("--run", action="store_true", help="run each in a plain interpreter; exits 1 unless every one fails as it must")
     code.add_argument("--backend", type=lambda names: names.split(","), default=[], metavar="NAMES", help="those of these backends")
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "snippets":
             return _snippets(options)
         if options.command == "build":
-            print(build(options.files, options.output))
+            print(build(options.files, options.output, options.history))
         else:
             print(summary(options.files), end="")
     except ResultsError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from reports.fields import string
+from reports.fields import object_of_strings, one_of, string
 from reports.text import plural
 from suite.model import Axis, Figure, Panel, Reproduction, Series, Statement, Table, Verdict
 
@@ -32,9 +32,7 @@ class Entry:
 
 def read_entry(data: Mapping[str, Any]) -> Entry:
     """A line of kind ``entry``; raises ``KeyError``, ``TypeError`` or ``ValueError`` on anything else."""
-    cannot = data["cannot"]
-    if not isinstance(cannot, dict) or not all(isinstance(reason, str) for reason in cannot.values()):
-        raise TypeError("'cannot' must be an object of strings")
+    cannot = object_of_strings(data, "cannot")
     described = tuple((str(what), str(digest)) for what, digest in _list(data, "data"))
     number, title, document, claim, method = (string(data, key) for key in ("entry", "title", "document", "claim", "method"))
     return Entry(number, title, document, claim, method, cannot, described)
@@ -72,7 +70,7 @@ _WORDS = {"holds": "held", "holds with limits": "held with limits", "no longer h
 def _statement(data: Mapping[str, Any]) -> Statement:
     if not isinstance(data["holds"], bool):
         raise TypeError("'holds' must be true or false")
-    return Statement(string(data, "text"), data["holds"], string(data, "measured"), string(data, "wanted"), _one_of(data, "role", _ROLES))
+    return Statement(string(data, "text"), data["holds"], string(data, "measured"), string(data, "wanted"), one_of(data, "role", _ROLES))
 
 
 def _figure(data: Mapping[str, Any]) -> Figure:
@@ -90,7 +88,7 @@ def _axis(data: Mapping[str, Any]) -> Axis:
 
 
 def _series(data: Mapping[str, Any]) -> Series:
-    style = _one_of(data, "style", _STYLES)
+    style = one_of(data, "style", _STYLES)
     rows = _list(data, "z")
     z = tuple(_numbers(row) for row in rows) if style == "surface" else _numbers(rows)
     frames = tuple(_numbers(frame) for frame in _list(data, "frames"))
@@ -127,9 +125,3 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
     if not isinstance(data[key], list):
         raise TypeError(f"{key!r} must be a list")
     return list(data[key])
-
-
-def _one_of(data: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Any:
-    if data[key] not in known:
-        raise ValueError(f"unknown {key} {data[key]!r}; known are {', '.join(known)}")
-    return data[key]

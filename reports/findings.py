@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from reports import text
 from reports.merge import Environment
@@ -64,7 +63,8 @@ class Finding:
     def numbers(self) -> tuple[tuple[str, str], ...]:
         """What was computed and what it should have been, each with the bits; empty where the results do not say so."""
         names = (("got", "Computed"), ("expected", "Should be"), ("limit", "Allowed error"))
-        return tuple((label, _number(self.worst.extra[name], name)) for name, label in names if name in self.worst.extra)
+        extra = self.worst.extra
+        return tuple((label, text.exact(extra[name], bits=name != "limit")) for name, label in names if name in extra)
 
     @cached_property
     def implementations(self) -> tuple[str, ...]:
@@ -142,15 +142,6 @@ def hrefs(cases: Sequence[CaseView]) -> dict[str, str]:
     split = parts(cases)
     pages = zip(numbered(PATH, len(split)), split, strict=True)
     return {finding.name: f"{path}#{finding.anchor}" for path, part in pages for finding in part}
-
-
-def _number(value: Any, name: str) -> str:
-    """A number, and its bits unless it is a limit; infinities and NaN come as strings."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return str(value)
-    return f"{found:.6g}" if name == "limit" or not math.isfinite(found) else f"{found!r} ({found.hex()})"
 
 
 def _name(view: CaseView, record: Record) -> str:

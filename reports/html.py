@@ -15,6 +15,7 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotl
 
 from reports import sections as section_modules
 from reports import text
+from reports.history import read as read_history
 from reports.merge import read
 from reports.page import Page, Section
 from reports.view import KINDS, View
@@ -27,12 +28,12 @@ so that a page with figures has to allow those; scripts it never needs to allow.
 _MANIFEST = "report-files.json"
 
 
-def build(paths: Iterable[Path | str], output_dir: Path | str) -> Path:
-    """Reads result files and writes the report; returns its first page.
+def build(paths: Iterable[Path | str], output_dir: Path | str, history: Path | None = None) -> Path:
+    """Reads result files, and those of earlier runs in a directory, and writes the report; returns its first page.
 
     Raises ``ResultsError`` on results that cannot be read and ``OSError`` on a directory that cannot be written.
     """
-    view = View(read(paths))
+    view = View(read(paths), read_history(history) if history else None)
     output = Path(output_dir)
     output.mkdir(parents=True, exist_ok=True)
     written = [_write(output / name, content) for name, content in _files(view)]
@@ -75,7 +76,9 @@ def environment() -> jinja2.Environment:
     shown = (
         text.number,
         text.whole,
+        text.exact,
         text.seconds,
+        text.size,
         text.share,
         text.metric,
         text.worst,

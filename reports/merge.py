@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from reports.catalogue import Check, Mutant
+from reports.compared import Comparison, comparison
 from reports.entries import Entry
 from reports.read import Absent, Process, read_processes
 from suite.model import Record, Reproduction
@@ -45,6 +46,8 @@ class Run:
     processes: tuple[str, ...]
     files: tuple[Path, ...]
     incomplete: str = ""
+    notes: tuple[str, ...] = ()
+    """What it had to say of itself at its end."""
     unknown: str = ""
     """Lines that were left out since their kind is not known, in words."""
 
@@ -70,7 +73,8 @@ class Results:
     """Everything that the files hold, merged. ``incomplete`` lists, in words, what is missing.
 
     ``checks`` and the casebook's ``entries`` are by name as the latest run that names them has them, ``mutants`` those of the latest run
-    that names any, ``reproductions`` the latest of an entry on a backend in an environment.
+    that names any, ``reproductions`` the latest of an entry on a backend in an environment, ``comparisons`` one of each
+    run that made one, the latest first; what these could not compare is theirs, and not among the ``absent``.
     """
 
     files: tuple[Path, ...]
@@ -83,11 +87,13 @@ class Results:
     mutants: tuple[Mutant, ...] = ()
     entries: Mapping[str, Entry] = field(default_factory=dict)
     reproductions: tuple[Reproduction, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def failures(self) -> int:
-        """Number of records, and of reproductions, that turn a run red."""
-        return sum(record.status in ("fail", "error") for record in self.records) + len(self.not_reproduced)
+        """Number of records, of reproductions and of comparisons that turn a run red."""
+        red = sum(record.status in ("fail", "error") for record in self.records)
+        return red + len(self.not_reproduced) + sum(found.red for found in self.comparisons)
 
     @property
     def not_reproduced(self) -> tuple[Reproduction, ...]:
@@ -110,13 +116,16 @@ def read(paths: Iterable[Path | str]) -> Results:
     runs = [_run(group) for group in by_run.values()]
     incomplete += [f"run {run.id}: {run.incomplete}" for run in runs if run.incomplete]
     records, reproductions, environments = _measured(by_run)
-    absent = dict.fromkeys(a for p in processes for a in p.absent)
+    made = [comparison(by_run[run.id], run.incomplete) for run in reversed(runs)]
+    comparisons = tuple(found for found in made if found)
+    apart = {found.run for found in comparisons}
+    absent = dict.fromkeys(a for p in processes if p.run not in apart for a in p.absent)
     checks = {name: check for p in processes for name, check in p.checks.items()}
     mutants = next((p.kills for p in reversed(processes) if p.kills), ())
     entries = {name: entry for p in processes for name, entry in p.entries.items()}
     return Results(
         tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants, entries,
-        tuple(reproductions),
+        tuple(reproductions), comparisons,
     )  # fmt: skip
 
 
@@ -139,6 +148,7 @@ def _run(group: Sequence[Process]) -> Run:
         processes=tuple(dict.fromkeys(p.name for p in group)),
         files=tuple(dict.fromkeys(p.file for p in group)),
         incomplete="; ".join(_missing(group, finished, selected)),
+        notes=tuple(dict.fromkeys(note for p in group for note in p.notes)),
         unknown=", ".join(f"{n:,} of kind {kind!r}" for kind, n in sum((p.unknown for p in group), Counter()).items()),
     )
 

@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from reports import catalogue, entries
-from reports.fields import string
-from suite.model import RESULT_FORMAT, Record, Reproduction, Status
+from reports.fields import any_object, object_of_strings, one_of, real, string, whole
+from suite.model import RESULT_FORMAT, Change, Direction, Ratio, Record, Reproduction, Side, Speed, Status
 
 SUFFIX = ".jsonl"
 STATUSES: tuple[str, ...] = get_args(Status)
+_SIDES: tuple[str, ...] = get_args(get_type_hints(Side)["name"])
+_DIRECTIONS: tuple[str, ...] = get_args(Direction)
+_SPEEDS: tuple[str, ...] = get_args(Speed)
 
 
 class ResultsError(Exception):
@@ -58,11 +61,15 @@ class Process:
     truncated: int = 0
     environments: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     absent: list[Absent] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     checks: dict[str, catalogue.Check] = field(default_factory=dict)
     kills: tuple[catalogue.Mutant, ...] = ()
     entries: dict[str, entries.Entry] = field(default_factory=dict)
     reproductions: list[Reproduction] = field(default_factory=list)
+    sides: dict[str, Side] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    ratios: list[Ratio] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     """Lines of kinds that this version does not know, by kind."""
 
@@ -132,7 +139,7 @@ def _apply(path: Path, data: Any, processes: list[Process]) -> None:
 
 
 def _run(path: Path, data: Mapping[str, Any]) -> Process:
-    version = _whole(data, "format")
+    version = whole(data, "format")
     if version > RESULT_FORMAT:
         raise ValueError(f"format {version} is newer than {RESULT_FORMAT}, the newest that this version reads; update logitbench")
     command = data.get("command", [])
@@ -145,8 +152,8 @@ def _run(path: Path, data: Mapping[str, Any]) -> Process:
         file=path,
         command=tuple(str(word) for word in command),
         profile=string(data, "profile", ""),
-        seed=_whole(data, "seed") if data.get("seed") is not None else None,
-        selected=_whole(data, "selected", 0),
+        seed=whole(data, "seed") if data.get("seed") is not None else None,
+        selected=whole(data, "selected", 0),
     )
     process.moment  # noqa: B018 - a time that cannot be read must fail here, where the line is known
     return process
@@ -165,20 +172,16 @@ def _absent(data: Mapping[str, Any], processes: list[Process]) -> None:
 
 
 def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
-    case = data["case"]
-    if not isinstance(case, dict) or not all(isinstance(value, str) for value in case.values()):
-        raise TypeError("'case' must be an object of strings")
-    for key in ("check", "family", "metric", "status"):
+    object_of_strings(data, "case")
+    one_of(data, "status", STATUSES)
+    for key in ("check", "family", "metric"):
         string(data, key)
     for key in ("message", "reproduction", "environment"):
         string(data, key, "")
     for key in ("value", "limit"):
-        _number(data, key)
+        real(data, key)
     for key in ("worst", "extra"):
-        if not isinstance(data.get(key, {}), dict):
-            raise TypeError(f"{key!r} must be an object")
-    if data["status"] not in STATUSES:
-        raise ValueError(f"unknown status {data['status']!r}; known are {', '.join(STATUSES)}")
+        any_object(data, key)
     processes[-1].records.append(Record.from_json(data))
 
 
@@ -200,6 +203,45 @@ def _reproduction(data: Mapping[str, Any], processes: list[Process]) -> None:
     processes[-1].reproductions.append(entries.read_reproduction(data))
 
 
+def _note(data: Mapping[str, Any], processes: list[Process]) -> None:
+    processes[-1].notes.append(string(data, "text"))
+
+
+def _side(data: Mapping[str, Any], processes: list[Process]) -> None:
+    versions = object_of_strings(data, "versions") if "versions" in data else {}
+    name = one_of(data, "name", _SIDES)
+    processes[-1].sides[name] = Side(name, string(data, "wanted"), string(data, "python", ""), versions, string(data, "error", ""))
+
+
+def _change(data: Mapping[str, Any], processes: list[Process]) -> None:
+    object_of_strings(data, "case")
+    one_of(data, "direction", _DIRECTIONS)
+    string(data, "check")
+    for key in ("output", "message", "reproduction"):
+        string(data, key, "")
+    for key in ("elements", "compared"):
+        whole(data, key, 0)
+    for key in ("old", "new", "exact", "limit"):
+        real(data, key)
+    for key in ("worst", "extra"):
+        any_object(data, key)
+    processes[-1].changes.append(Change.from_json(data))
+
+
+def _ratio(data: Mapping[str, Any], processes: list[Process]) -> None:
+    object_of_strings(data, "case")
+    one_of(data, "verdict", _SPEEDS)
+    for key in ("what", "workload"):
+        string(data, key)
+    string(data, "message", "")
+    whole(data, "launches", 0)
+    if data.get("needed") is not None:
+        whole(data, "needed")
+    for key in ("ratio", "low", "high", "old", "new"):
+        real(data, key)
+    processes[-1].ratios.append(Ratio.from_json(data))
+
+
 def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
     run, name = string(data, "run"), data.get("process")
     same = [p for p in processes if p.run == run and name in (None, p.name)]
@@ -207,9 +249,9 @@ def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
         raise ValueError(f"the end of run {run!r}, which this file does not begin")
     process = next((p for p in reversed(same) if not p.ended), same[-1])
     process.ended = True
-    process.exit = _whole(data, "exit") if data.get("exit") is not None else None
-    process.seconds = _number(data, "seconds")
-    process.finished = _whole(data, "finished", 0)
+    process.exit = whole(data, "exit") if data.get("exit") is not None else None
+    process.seconds = real(data, "seconds")
+    process.finished = whole(data, "finished", 0)
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
@@ -220,26 +262,12 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "kills": _kills,
     "entry": _entry,
     "reproduction": _reproduction,
+    "note": _note,
+    "side": _side,
+    "change": _change,
+    "ratio": _ratio,
     "end": _end,
 }
-
-
-def _whole(data: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    value = data[key] if default is None else data.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{key!r} must be a whole number")
-    return value
-
-
-def _number(data: Mapping[str, Any], key: str) -> float | None:
-    value = data.get(key)
-    if value is None:
-        return None
-    if value in ("inf", "-inf", "nan"):
-        return float(value)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{key!r} must be a number, 'inf', '-inf', 'nan' or null")
-    return float(value)
 
 
 def read_processes(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Process]]]:

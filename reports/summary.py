@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reports import text
 from reports.casebook import chapters, columns
+from reports.compared import Comparison
+from reports.comparison import Group, cells, groups
 from reports.findings import Finding, failures, known
 from reports.merge import read
 from reports.read import Absent
 from reports.view import View, tally
-from suite.model import Reproduction
+from suite.model import Ratio, Reproduction
 
 MOST = 20
-"""Failures that are written out; the summary counts the rest."""
+"""Failures, and rows of a comparison, that are written out; the summary counts the rest."""
 
 
 def summary(paths: Iterable[Path | str]) -> str:
@@ -30,6 +32,8 @@ def _lines(view: View) -> Iterator[str]:
     yield from _list("Not measured", [_escape(_named(absent)) for absent, elsewhere in view.absent if not elsewhere])
     yield from _table(view)
     yield from _book(view)
+    for compared in view.results.comparisons:
+        yield from _comparison(compared)
     red = failures(view.cases)
     if red:
         yield from ("## Failures", "")
@@ -62,6 +66,8 @@ def _facts(label: str, facts: Iterable[tuple[str, str]]) -> str:
 
 
 def _table(view: View) -> Iterator[str]:
+    if not view.cases and view.results.comparisons:
+        return
     yield "| Backend | Cases | Checks | Passed | Known failures | Failed | Errors | Timings |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for name, cases in [*view.by_column.items(), ("All", view.cases)]:
@@ -83,6 +89,52 @@ def _book(view: View) -> Iterator[str]:
         cells = (tried.get(name, "not expressed" if name in chapter.entry.cannot else "not run") for name in heads)
         yield f"| {_escape(f'{chapter.entry.id} {chapter.entry.title}')} | {' | '.join(cells)} |"
     yield ""
+
+
+def _comparison(found: Comparison) -> Iterator[str]:
+    """What differs between two releases, by function and check, with the regressions written out; cells that are not the same."""
+    yield from (f"## Comparison: {_escape(found.title)}", "")
+    yield from (f"- {_escape(f'the {side.name} release could not be used: {side.error}')}" for side in found.unusable)
+    worse, better = groups(found.of("worse")), groups(found.of("better"))
+    heads = ("Numerics", "Function", "Check", "Modes", "dtypes", "Results", "Old", "New", "Exact")
+    rows = [_difference(group) for group in (*worse, *better)]
+    yield from _rows(heads, "lllllrrrr", rows)
+    cell_heads = ("Time", "Cell", "New ÷ old", "Interval", "Old", "New", "Launches", "Remark")
+    telling = [_cell(ratio) for _, ratio in cells(found.ratios) if ratio.verdict != "same"]
+    yield from _rows(cell_heads, "llrrrrrl", telling)
+    for group in worse[:MOST]:
+        yield from (f"### Worse: {_escape(group.title)}", "", _escape(text.clip(group.shown.message)), "")
+        yield from _fenced(text.clip(group.shown.reproduction)) if group.shown.reproduction else ()
+    missing = [_escape(_named(absent)) for absent in found.absent]
+    yield from _list("Not compared", [*missing[:MOST], *([f"and {len(missing) - MOST:,} more"] if len(missing) > MOST else [])])
+
+
+def _difference(group: Group) -> tuple[str, ...]:
+    shown, case = group.shown, group.case
+    function = f"{case.operation}: {case.implementation} on {case.backend}"
+    numbers = (text.exact(value, bits=False) for value in (shown.old, shown.new, shown.exact))
+    lists = (", ".join(names) for names in (group.modes, group.dtypes))
+    return (shown.direction, function, shown.check, *lists, text.whole(len(group.changes)), *numbers)
+
+
+def _cell(ratio: Ratio) -> tuple[str, ...]:
+    ends = "–" if ratio.low is None or ratio.high is None else f"{text.number(ratio.low)} – {text.number(ratio.high)}"
+    needed = "" if ratio.needed is None else f"needs about {text.plural(ratio.needed, 'launch', 'launches')}"
+    times = (text.seconds(ratio.old), text.seconds(ratio.new))
+    cell = f"{ratio.case.id} {ratio.what} {ratio.workload}"
+    return (ratio.verdict, cell, text.number(ratio.ratio), ends, *times, text.whole(ratio.launches), ratio.message or needed)
+
+
+def _rows(heads: Sequence[str], sides: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table of the first rows, its columns to the left or right as ``sides`` has it; the others are counted. Nothing without rows."""
+    if not rows:
+        return
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'|'.join('---:' if side == 'r' else '---' for side in sides)}|"
+    yield from (f"| {' | '.join(map(_escape, row))} |" for row in rows[:MOST])
+    yield ""
+    if len(rows) > MOST:
+        yield from (f"… and {text.plural(len(rows) - MOST, 'row')} more.", "")
 
 
 def _list(title: str, items: list[str]) -> Iterator[str]:

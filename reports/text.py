@@ -41,6 +41,25 @@ def seconds(value: Any) -> str:
     return f"{value * 1e9:.3g} ns"
 
 
+def size(value: Any) -> str:
+    """An amount of bytes with its decimal unit, three significant digits."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return number(value)
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value:.3g} B"
+
+
+def exact(value: Any, bits: bool = True) -> str:
+    """A result with all its digits and its bits, or with six digits; a dash for none. Infinities and NaN may come as strings."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return "–" if value is None else str(value)
+    return f"{found!r} ({found.hex()})" if bits and math.isfinite(found) else f"{found:.6g}"
+
+
 def share(value: Any) -> str:
     """A share of one as a percentage that says 100 % only of the whole."""
     if not isinstance(value, int | float) or not math.isfinite(value):

@@ -1,11 +1,10 @@
-"""Timings as rows of a table and as the data of a figure."""
+"""Timings as rows of a table."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from reports.view import CaseView
 from suite.model import Record
@@ -47,33 +46,27 @@ class Timing:
         return float(value) if good and value is not None else None
 
     @property
+    def row_length(self) -> float | None:
+        """How many elements make a row; 0 where there are no rows."""
+        return self.extra("row length")
+
+    @property
+    def floor(self) -> float | None:
+        """The median as a multiple of the time in which the least bytes that have to be moved could be copied."""
+        return self.extra("times the memory floor")
+
+    @property
+    def max_ulp(self) -> float | None:
+        """Largest error in a sample of the results, in units in the last place."""
+        return self.extra("max ulp")
+
+    @property
     def weight(self) -> int:
         """About how many characters the row takes on a page."""
-        return 620
+        return 720
 
 
 def timings(cases: Iterable[CaseView]) -> list[Timing]:
     """Every timing, by case, pass and workload size."""
     found = [Timing(v, r) for v in cases for r in v.records if r.family == "benchmark" and r.status == "grade"]
     return sorted(found, key=lambda t: (t.view.case.operation, t.record.check, t.elements or 0, t.workload, t.record.value or 0))
-
-
-def figure_data(rows: Iterable[Timing]) -> dict[str, Any]:
-    """What the figures' script needs: texts once, and rows of indices into them and numbers."""
-    texts: dict[str, int] = {}
-
-    def index(name: str) -> int:
-        return texts.setdefault(name, len(texts))
-
-    coded = []
-    for row in rows:
-        case = row.view.case
-        mode = case.mode if case.device == "cpu" else f"{case.mode}, {case.device}"
-        names = (case.operation, row.view.column, mode, case.implementation, case.dtype, row.workload, row.record.check)
-        values = (row.record.value, row.per_element, row.first, row.elements)
-        coded.append([*map(index, names), *(_finite(value) for value in values)])
-    return {"texts": list(texts), "rows": coded}
-
-
-def _finite(value: float | None) -> float | None:
-    return float(f"{value:.4g}") if value is not None and math.isfinite(value) and value > 0 else None

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from reports import text
 from reports.entries import sentence
+from reports.history import History
 from reports.merge import JUDGED, MACHINE, Environment, Results
 from reports.read import Absent
 from suite.model import Case, Record
@@ -126,6 +127,7 @@ class View:
     """Results with everything that pages share, computed once."""
 
     results: Results
+    history: History | None = None
 
     @cached_property
     def environments(self) -> dict[str, Environment]:
@@ -181,8 +183,11 @@ class View:
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know beside the verdict: runs that went wrong although no record says so."""
         red = self.results.failures > 0
+        compared = {found.run for found in self.results.comparisons}
         return tuple(
             f"run {run.id}: pytest exited {run.exit}, although no record failed: a test outside the records did; see the terminal"
+            if run.id not in compared
+            else f"run {run.id}: the comparison exited {run.exit}, although nothing is worse, slower or not measured; see the terminal"
             for run in self.results.runs
             if run.exit not in (None, 0, 2, 3, 4) and not red
         )
@@ -190,11 +195,11 @@ class View:
     @property
     def state(self) -> str:
         """One word: failed, incomplete, empty or passed."""
-        if self.tally.failed or self.tally.errors or self.notes or self.results.not_reproduced:
+        if self.results.failures or self.notes:
             return "failed"
         if self.results.incomplete:
             return "incomplete"
-        return "passed" if self.tally.checks or self.results.reproductions else "empty"
+        return "passed" if self.tally.checks or self.results.reproductions or self.results.comparisons else "empty"
 
     @property
     def verdict(self) -> str:
@@ -207,11 +212,11 @@ class View:
         more = [text.plural(t.characterised, "characterisation"), text.plural(t.timings, "timing"), f"{missing:,} not measured"]
         body = f"Of {over}, {_listed(counts)}" if t.checks else f"No check was run on {text.plural(t.cases, 'case')}"
         lead = {"failed": "Failed. ", "incomplete": "Incomplete. ", "passed": "No new failure. ", "empty": "Nothing judged. "}
-        also = " The results are incomplete." if self.results.incomplete and self.state == "failed" else ""
         book = sentence(self.results.reproductions)
-        if book and not self.tally.cases:
-            return f"{lead[self.state]}{book}{also}"
-        return f"{lead[self.state]}{body}; {_listed(more)}.{' ' if book else ''}{book}{also}"
+        said = [*([book] if book else []), *(found.sentence for found in self.results.comparisons)]
+        also = " The results are incomplete." if self.results.incomplete and self.state == "failed" else ""
+        checked = [] if said and not t.cases else [f"{body}; {_listed(more)}."]
+        return f"{lead[self.state]}{' '.join([*checked, *said])}{also}"
 
 
 def _listed(parts: Sequence[str]) -> str:

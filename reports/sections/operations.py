@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reports.charts import figure_data, plots
 from reports.findings import failures, hrefs, known
 from reports.page import Page, Section
 from reports.sweeps import path as sweep_path
 from reports.text import slug
-from reports.timings import figure_data, timings
+from reports.timings import timings
 from reports.view import SEVERITY, CaseView, View, group_by, tally
 from suite.model import Record
 
@@ -68,6 +69,7 @@ def pages(view: View) -> Iterator[Page]:
             "hrefs": where,
             "timings": times,
             "figure": figure_data(times),
+            "plots": ["bars", *(name for name in plots(times) if name == "accuracy")],
             "swept": sweep_path(operation) if any(r.family == "sweep" for v in cases for r in v.records) else "",
         }
         yield Page(path, "operation.j2", operation, context, figures=bool(times))

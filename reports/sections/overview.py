@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reports.comparison import paths
 from reports.findings import failures, hrefs
 from reports.merge import MACHINE
 from reports.page import Page, Section
@@ -97,6 +98,7 @@ def pages(view: View) -> Iterator[Page]:
         "missing": group_by(view.absent, lambda pair: f"{pair[0].backend}: {pair[0].reason}"),
         "failures": failures(view.cases),
         "hrefs": hrefs(view.cases),
+        "compared": [(found, mine[0]) for found, mine in zip(view.results.comparisons, paths(view.results.comparisons), strict=True)],
         "families": [(family, tally(view.cases, family)) for family in families],
         "backends": [(column, tally(cases)) for column, cases in view.by_column.items()],
     }

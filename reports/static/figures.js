@@ -30,6 +30,13 @@ const Figures = (() => {
     };
   }
 
+  // What a legend of these names, each in lines, takes: as many columns as the longest allows.
+  function legendHeight(names, width, narrow) {
+    const longest = Math.max(...names.flat().map((line) => line.length)) * (narrow ? 6 : 7.2) + 60;
+    const lines = names.reduce((sum, name) => sum + name.length, 0);
+    return (narrow ? 15.5 : 21) * Math.ceil(lines / Math.max(1, Math.floor(width / longest)));
+  }
+
   // Fills the form beside the figures with what `options` finds for each of its fields, the first being chosen, and draws every figure.
   function start(area, options, draw) {
     const form = area.querySelector("form"), state = {};
@@ -51,5 +58,5 @@ const Figures = (() => {
     }).observe(area);
   }
 
-  return { css, unique, sorted, plain, shown, wrap, layout, start };
+  return { css, unique, sorted, plain, shown, wrap, layout, legendHeight, start };
 })();

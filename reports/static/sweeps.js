@@ -1,7 +1,7 @@
 // Draws the figures of sweeps from the data block beside them: the error over all inputs, and where results vanish too soon.
 "use strict";
 (() => {
-  const { css, unique, plain, shown, wrap, layout, start } = Figures;
+  const { css, unique, plain, shown, wrap, layout, legendHeight, start } = Figures;
   const FIELDS = ["what", "dtype", "backend", "mode", "implementation"];
   const SYMBOLS = ["circle-open", "x-thin", "square-open", "cross-thin", "diamond-open", "triangle-up-open"];
   // Inputs are placed by their order: all positive numbers of a format make 512 pieces, so many of them to a power of two.
@@ -130,13 +130,6 @@
     error: { caption: (s) => `Error over all inputs: ${s.what}, ${s.ftype}`, hint: "Largest error in each of 1,024 pieces; those without any are left out. Drag to zoom, double-click for all.", draw: error },
     zeros: { caption: (s) => `Where the result is 0 and the exact one is not: ${s.what}, ${s.ftype}`, hint: "From the first premature zero to the input from which 0 is the correctly rounded result.", draw: zeros },
   };
-
-  // What a legend of these names, each in lines, takes: as many columns as the longest allows.
-  function legendHeight(names, width, narrow) {
-    const longest = Math.max(...names.flat().map((line) => line.length)) * (narrow ? 6 : 7.2) + 60;
-    const lines = names.reduce((sum, name) => sum + name.length, 0);
-    return (narrow ? 15.5 : 21) * Math.ceil(lines / Math.max(1, Math.floor(width / longest)));
-  }
 
   function draw(box, all, state) {
     const plot = PLOTS[box.dataset.plot], narrow = box.clientWidth < 600, title = box.previousElementSibling;

@@ -6,7 +6,22 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from suite.model import Axis, Case, Figure, Panel, Record, Reproduction, Series, Statement, Status, Table
+from suite.model import (
+    Axis,
+    Case,
+    Change,
+    Direction,
+    Figure,
+    Panel,
+    Ratio,
+    Record,
+    Reproduction,
+    Series,
+    Speed,
+    Statement,
+    Status,
+    Table,
+)
 
 SCRIPT = "<script>alert(1)</script>"
 REPRODUCTION = "import jax\nprint(jax.nn.sigmoid(17.0))  # <b> & ```\n"
@@ -72,6 +87,51 @@ def timing(workload: str = "1000", **more: Any) -> Line:
     extra = {"workload": workload, "elements": 1000, "min": 9e-6, "stddev": 1e-7, "first call (s)": 0.2}
     fields: Line = {"check": "forward", "family": "benchmark", "metric": "median time (s)", "value": 1e-5, "limit": None}
     return record("grade", **{**fields, "extra": extra, **more})
+
+
+def side(name: str, version: str, **more: Any) -> Line:
+    """One of two releases of JAX."""
+    versions = {"jax": version, "jaxlib": version, "numpy": "2.4.0"}
+    return {"kind": "side", "name": name, "wanted": f"jax=={version}", "python": "", "versions": versions, "error": "", **more}
+
+
+def change(direction: Direction = "worse", operation: str = "xlogy", dtype: str = "float32", mode: str = "jit", **more: Any) -> Line:
+    """What differs in a result of theirs; ``more`` replaces its fields."""
+    case = Case(operation, "jax", more.pop("implementation", f"jax.scipy.special.{operation}"), mode, dtype)
+    grades = {"old max ulp": 0.5, "new max ulp": 1.5, "results that differ": 3.0, "largest difference (ulp)": 1.0}
+    made = Change(case, "value_within_bound", direction, "value", 3, 512, {"x": "0x1.8p+1"}, 0.5, 0.75, 0.5, 0.125, extra=grades)
+    return {**made.to_json(), **more}
+
+
+def ratio(verdict: Speed = "same", value: float | None = 1.01, operation: str = "softmax", **more: Any) -> Line:
+    """The time of a cell of theirs; ``more`` replaces its fields."""
+    case = Case(operation, "jax", f"jax.nn.{operation}", "jit", "float32")
+    made = Ratio(case, "forward", "1024x1000", verdict, launches=13)
+    numbers = {"ratio": value, "low": 0.98 * value, "high": 1.02 * value, "old": 1e-5, "new": value * 1e-5} if value else {}
+    return {**made.to_json(), **numbers, **more}
+
+
+def comparison() -> list[Line]:
+    """A run of ``suite.compare`` that found one of everything, as JAX 0.10.1 and 0.10.2 would show it the other way round."""
+    nan: Line = {"worst": {"x": "0x0.0p+0", "y": "nan"}, "old": "nan", "new": 0.0, "exact": "nan", "limit": 0.0}
+    told: Line = {"message": f"{SCRIPT} lost NaN", "reproduction": REPRODUCTION}
+    return [
+        run("c1", command=["suite.compare", "--old", "jax==0.10.2"], selected=0),
+        side("old", "0.10.2"),
+        side("new", "0.10.1"),
+        change(**nan, **told),
+        change(dtype="bfloat16", **nan),
+        change(dtype="bfloat16", mode="eager", **nan),
+        change("better", "softmax", implementation=f"jax.nn.{SCRIPT}", old="inf"),
+        change("changed", "sigmoid", dtype="float16"),
+        ratio("slower", 1.25),
+        ratio("faster", 0.8, "sigmoid"),
+        ratio(),
+        ratio("cannot tell", 1.04, needed=41),
+        ratio("not measured", None, message=f"new: died {SCRIPT}"),
+        {"kind": "absent", "backend": "jax", "implementation": "jax.nn.silu", "operation": "silu", "reason": f"gone {SCRIPT}"},
+        end("c1", exit=1, finished=0),
+    ]
 
 
 def sample() -> list[Line]:

@@ -17,7 +17,7 @@ from reports.merge import read
 from reports.summary import summary
 from reports.text import number, seconds, share, slug, worst
 from reports.view import PAGE_WEIGHT, View, paginate
-from suite.meta.sample_results import SCRIPT, Line, check, end, facts, kills, record, run, sample, timing
+from suite.meta.sample_results import SCRIPT, Line, check, comparison, end, facts, kills, record, run, sample, timing
 
 Write = Callable[..., Path]
 
@@ -63,7 +63,7 @@ class Links(HTMLParser):
 @pytest.fixture
 def report(write: Write, tmp_path: Path) -> dict[Path, Links]:
     """A report of the sample: its pages, parsed."""
-    index = build([write(*sample())], tmp_path / "out")
+    index = build([write(*sample()), write(*comparison(), name="b.jsonl")], tmp_path / "out")
     return {page: Links(page) for page in sorted(index.parent.rglob("*.html"))}
 
 
@@ -85,7 +85,8 @@ class TestPages:
     def test_every_section_is_there_and_linked(self, report: dict[Path, Links]) -> None:
         """Every page links the first page of every section."""
         titles = [section.title for section in sections()]
-        assert titles == ["Overview", "Operations", "Checks", "Casebook", "Sweeps", "Findings", "Benchmarks", "Environment"]
+        first = ["Overview", "Operations", "Checks", "Casebook", "Sweeps", "Findings", "Comparison"]
+        assert titles == [*first, "Benchmarks", "History", "Environment"]
         for page in report:
             text = page.read_text(encoding="utf-8")
             assert all(f">{title}</a>" in text for title in titles)
@@ -193,7 +194,7 @@ class TestPages:
         ]
         index = build([write(run(), *bad, end())], tmp_path / "out")
         block = (index.parent / "benchmarks.html").read_text(encoding="utf-8").split('application/json">')[1].split("</script>")[0]
-        assert json.loads(block, parse_constant=lambda name: pytest.fail(name))["rows"][0][7] is None
+        assert json.loads(block, parse_constant=lambda name: pytest.fail(name))["cases"][0][5][0][2] is None
 
     def test_stale_pages_go_and_other_files_stay(self, write: Write, tmp_path: Path) -> None:
         """A report built over an older one leaves none of its pages, and nobody else's file is touched."""
