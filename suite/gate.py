@@ -23,14 +23,22 @@ from suite.workloads import Cell
 LOOKS = (6, 9, 13, 19, 28, 41, 60)
 """Launches after which verdicts are taken; the last is the most that a comparison takes."""
 
-ROUNDS = 7
-"""Of a launch. A launch costs seconds before it begins, a round milliseconds; yet more of them say nothing new of that process."""
+ROUNDS = 15
+"""Of a launch. It costs seconds before it begins, and a round milliseconds; but rounds say nothing of other launches."""
 
-ROUND_SECONDS = 0.002
-"""A round calls the function until about so much time is over, once at least."""
+ROUND_SECONDS = 0.005
+"""A round calls the function until about so much time is over, once at least, after a call that wakes threads and fills caches."""
 
 Launch = Callable[[], Processes]
 """Gives the processes of a release, not yet started."""
+
+Called = Callable[[int, Cell], str]
+"""The name of a cell's implementation in the release at a place, where the two have other names for it."""
+
+
+def as_named(_process: int, cell: Cell) -> str:
+    """The cell's own."""
+    return cell.case.implementation
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,9 @@ class CellError(Exception):
         self.cell, self.process, self.died = cell, process, died
 
 
-def timed(processes: Sequence[Process], cells: Sequence[Cell], streams: Sequence[Stream] = PAIR, turn: int = 0) -> Floats:
+def timed(
+    processes: Sequence[Process], cells: Sequence[Cell], streams: Sequence[Stream] = PAIR, turn: int = 0, called: Called = as_named
+) -> Floats:
     """The rounds of one launch: seconds of a call, shape ``(streams, cells, rounds)``.
 
     The order of the streams goes round from round to round, beginning with the ``turn``.
@@ -61,7 +71,7 @@ def timed(processes: Sequence[Process], cells: Sequence[Cell], streams: Sequence
         CellError: a framework raised, died or hung at a cell.
         Absent: a process cannot be started.
     """
-    waiting = [(cell, k, p.submit(_prepare(cell))) for cell in cells for k, p in enumerate(processes)]
+    waiting = [(cell, k, p.submit(_prepare(cell, called(k, cell)))) for cell in cells for k, p in enumerate(processes)]
     for cell, k, future in waiting:
         with _Blamed(cell, k):
             future.result()
@@ -72,15 +82,15 @@ def timed(processes: Sequence[Process], cells: Sequence[Cell], streams: Sequence
             for s in [(k + turn + r) % len(streams) for k in range(len(streams))]:
                 stream = streams[s]
                 with _Blamed(cell, stream.process):
-                    if count > 1:  # the caches hold what the other process left there
+                    if count > 1:
                         _loop(processes[stream.process], cell, 1, stream.extra(cell))
                     seconds[s, c, r] = _loop(processes[stream.process], cell, count, stream.extra(cell)) / count
     return seconds
 
 
-def _prepare(cell: Cell) -> Request:
+def _prepare(cell: Cell, implementation: str) -> Request:
     asked = timing.request(cell)
-    return Request({**asked.header, "slot": cell.id}, asked.arrays)
+    return Request({**asked.header, "implementation": implementation, "slot": cell.id}, asked.arrays)
 
 
 def _loop(process: Process, cell: Cell, count: int, extra: Mapping[str, int]) -> float:
@@ -89,12 +99,12 @@ def _loop(process: Process, cell: Cell, count: int, extra: Mapping[str, int]) ->
 
 
 def _calls(processes: Sequence[Process], cell: Cell) -> int:
-    """Calls in a round, the same for all streams: by the second call of the slowest process."""
+    """Calls in a round, the same for all streams: by a few calls of the slowest process, the first of which is not counted."""
     slowest = 0.0
     for k, process in enumerate(processes):
         with _Blamed(cell, k):
-            _loop(process, cell, 1, {})
-            slowest = max(slowest, _loop(process, cell, 1, {}))
+            once = _loop(process, cell, 1, {})
+            slowest = max(slowest, _loop(process, cell, 3, {}) / 3 if once < ROUND_SECONDS else once)
     return max(1, round(ROUND_SECONDS / max(slowest, 1e-9)))
 
 
@@ -145,10 +155,10 @@ class Decision:
 class Gate:
     """A comparison of two releases over cells, for at most ``seconds``; what is known is there at any moment."""
 
-    def __init__(self, cells: Iterable[Cell], old: Launch, new: Launch, seconds: float) -> None:
+    def __init__(self, cells: Iterable[Cell], old: Launch, new: Launch, seconds: float, called: Called = as_named) -> None:
         self.cells = sorted(cells, key=_group)
         self.launches = 0
-        self._sides, self._seconds = (old, new), seconds
+        self._sides, self._seconds, self._called = (old, new), seconds, called
         self._times: dict[int, list[Floats]] = {place: [] for place in range(len(self.cells))}
         self._failed: dict[int, str] = {}
         self._decision = Decision(len(self.cells))
@@ -185,7 +195,8 @@ class Gate:
             first = self.cells[places[0]].case
             running = [side() for side in self._sides]
             try:
-                seconds = timed([r.of(first) for r in running], [self.cells[p] for p in places], turn=self.launches)
+                both = [r.of(first) for r in running]
+                seconds = timed(both, [self.cells[p] for p in places], turn=self.launches, called=self._called)
             except CellError as error:
                 culprit = next(p for p in places if self.cells[p] == error.cell)
                 self._failed[culprit] = f"{('old', 'new')[error.process]}: {error}"

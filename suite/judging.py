@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from hypothesis import Phase
@@ -13,7 +14,7 @@ from hypothesis.errors import HypothesisException
 from suite import inputs, verdicts
 from suite.batch import PLAIN, Arrays, Batch
 from suite.checks import Check
-from suite.checks.base import Question
+from suite.checks.base import Question, Verdict
 from suite.floats import FORMATS, hexadecimal
 from suite.model import Case, Limitation, Record
 from suite.operations import operations
@@ -32,10 +33,12 @@ IDLE = "has nothing to judge here"
 class Outcome:
     """What a check says of a case: records for the report, messages for the terminal; no message means that it holds.
 
-    ``absent`` says what the installed release lacks, ``idle`` why there was nothing to judge.
+    ``judgements`` are what the first record was made of. ``absent`` says what the installed release lacks, ``idle`` why there was
+    nothing to judge.
     """
 
     records: list[Record] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     absent: str = ""
     idle: str = ""
@@ -52,6 +55,7 @@ def judge(session: Session, check: Check, case: Case, environment: str) -> Outco
         judgements = [j for batch in session.inputs_for(check, case) for j in session.judge(check, case, batch, known)]
         if any(j.verdict.judged.any() for j in judgements):
             outcome.records.append(_record(session, check, case, environment, judgements, outcome.failures))
+            outcome.judgements = judgements
         else:
             outcome.idle = f"{check.name} {IDLE}"
         for entry in known:
@@ -94,14 +98,14 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
     violations = sum(int(j.violated.sum()) for j in judgements)
     rows = sum(len(j.judged) for j in judgements)
     value = (worst.score if worst else 0.0) if check.kind == "bound" else float(violations)
-    extra = {**_grades(judgements), "rows": float(rows), "violations": float(violations)}
+    extra = {**grades(j.verdict for j in judgements), "rows": float(rows), "violations": float(violations)}
     fields: dict[str, Any] = {"value": value, "limit": 1.0 if check.kind == "bound" else 0.0, "extra": extra, "status": "pass"}
     if worst is not None and worst.worst is not None:
-        fields["worst"] = _readable(worst.example())
+        fields["worst"] = readable(worst.example())
     if violations and worst is not None:
         simplest = _shrunk(session, check, case, worst)
         message, reproduction, numbers = explain(session, check, case, simplest)
-        fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": _readable(simplest.example())}
+        fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": readable(simplest.example())}
         fields["extra"] = {**extra, **numbers}
         count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
         failures.append(f"{message}\n{count}; {_replay(session, case)}\n\n{reproduction}")
@@ -126,22 +130,22 @@ def _known(session: Session, check: Check, case: Case, environment: str, entry: 
     message, reproduction, numbers = explain(session, check, case, found)
     extra = {"limitation": entry.id, "url": entry.url, "reason": entry.reason, **numbers}
     return _plain(
-        check, case, environment, status="known", metric="known failure", value=found.score, limit=1.0, worst=_readable(found.example()),
+        check, case, environment, status="known", metric="known failure", value=found.score, limit=1.0, worst=readable(found.example()),
         message=f"{entry.reason}\n{message}", reproduction=reproduction, extra=extra,
     )  # fmt: skip
 
 
-def _grades(judgements: list[Judgement]) -> dict[str, float]:
+def grades(found: Iterable[Verdict]) -> dict[str, float]:
     """The grades of all batches together; frontiers, and whatever else a check names, are the first of all."""
-    graded = [j.verdict.grades for j in judgements if j.verdict.grades]
-    found = [g for g in graded if "elements" in g]
+    graded = [v.grades for v in found if v.grades]
+    accurate = [g for g in graded if "elements" in g]
     firsts = {n: min(g[n] for g in graded if n in g) for n in {n for g in graded for n in g} - _ACCURACY}
-    if not found:
+    if not accurate:
         return firsts
-    total = sum(g["elements"] for g in found)
-    weighted = {n: sum(g[n] * g["elements"] for g in found) / total for n in ("mean ulp", "correctly rounded")}
-    summed = {n: sum(g[n] for g in found) for n in ("premature zeros", "flushed", "non-finite", "elements")}
-    return {"max ulp": max(g["max ulp"] for g in found), **weighted, **summed, **firsts}
+    total = sum(g["elements"] for g in accurate)
+    weighted = {n: sum(g[n] * g["elements"] for g in accurate) / total for n in ("mean ulp", "correctly rounded")}
+    summed = {n: sum(g[n] for g in accurate) for n in ("premature zeros", "flushed", "non-finite", "elements")}
+    return {"max ulp": max(g["max ulp"] for g in accurate), **weighted, **summed, **firsts}
 
 
 _ACCURACY = {"max ulp", "mean ulp", "correctly rounded", "premature zeros", "flushed", "non-finite", "elements"}
@@ -149,6 +153,12 @@ _ACCURACY = {"max ulp", "mean ulp", "correctly rounded", "premature zeros", "flu
 
 def explain(session: Session, check: Check, case: Case, judgement: Judgement) -> tuple[str, str, dict[str, float]]:
     """The message and the script for a judgement's worst element, and its numbers: ``got``, ``expected``, ``limit``."""
+    message, numbers = described(check, case, judgement)
+    return message, _reproduction(session, check, case, judgement), numbers
+
+
+def described(check: Check, case: Case, judgement: Judgement) -> tuple[str, dict[str, float]]:
+    """The message and the numbers alone."""
     place = judgement.worst
     assert place is not None
     verdict = judgement.verdict
@@ -157,14 +167,19 @@ def explain(session: Session, check: Check, case: Case, judgement: Judgement) ->
         "expected": float(verdict.expected[place]),
         "limit": float(verdict.limit[place]),
     }
-    example = judgement.example()
-    shown = ", ".join(f"{n} = {_short(v)}" for n, v in example.items() if n != "cotangent")
     message = (
         f"{case.id}: {check.name} does not hold for {verdict.output}: {check.statement}\n"
-        f"  input     {shown}{f', {judgement.batch.form.name}' if judgement.batch.form.name != 'plain' else ''}\n"
+        f"  input     {shown_input(judgement)}\n"
         f"  got       {verdict.note or _compared(check.against, **numbers)}"
     )
-    return message, _reproduction(session, check, case, judgement, numbers), numbers
+    return message, numbers
+
+
+def shown_input(judgement: Judgement) -> str:
+    """The worst example, for a reader."""
+    form = judgement.batch.form.name
+    shown = [f"{n} = {_short(v)}" for n, v in judgement.example().items() if n != "cotangent"]
+    return ", ".join([*shown, *([form] if form != "plain" else [])])
 
 
 def _compared(against: str, got: float, expected: float, limit: float) -> str:
@@ -175,21 +190,39 @@ def _compared(against: str, got: float, expected: float, limit: float) -> str:
     )
 
 
-def _reproduction(session: Session, check: Check, case: Case, judgement: Judgement, numbers: dict[str, float]) -> str:
+def _reproduction(session: Session, check: Check, case: Case, judgement: Judgement) -> str:
     """The script for a judgement's worst element; empty where no single call of the implementation shows it."""
-    operation, verdict = operations()[case.operation], judgement.verdict
+    found = failure(session, check, case, judgement)
+    return script(operations()[case.operation], session.implementation(case), case, found) if found and found.decisive else ""
+
+
+def failure(session: Session, check: Check, case: Case, judgement: Judgement) -> Failure | None:
+    """A judgement's worst element in a single call of the implementation; None where none gives the number that was judged."""
+    verdict, worst = judgement.verdict, judgement.worst
+    assert worst is not None
     letter = verdict.output.partition(" ")[0]
     question = _BY_LETTER.get(letter, "mapped" if check.asks == "mapped" else "value")
-    asked = judgement.inputs
     if not judgement.batch.first.size or (found := _block(session, case, judgement, question)) is None:
-        return ""
+        return None
     arrays, place, reading = found
-    score = float(verdict.score[judgement.worst])
-    if check.kind == "bound" and 1.0 < score < np.inf and numbers["limit"] > 0:
+    got, expected, limit, score = (float(a[worst]) for a in (verdict.got, verdict.expected, verdict.limit, verdict.score))
+    if check.kind == "bound" and 1.0 < score < np.inf and limit > 0:
         # What is compared has more digits than a script shows: its limit is the same share of the error that it sees.
-        numbers = {**numbers, "limit": min(numbers["limit"], abs(numbers["got"] - numbers["expected"]) / score)}
-    failure = Failure(verdict.output, arrays, place, form=asked.form, question=question, reading=reading, **numbers)
-    return script(operation, session.implementation(case), case, failure) if failure.decisive else ""
+        limit = min(limit, abs(got - expected) / score)
+    return Failure(verdict.output, arrays, place, got, expected, limit, judgement.inputs.form, question, reading)
+
+
+def shown(session: Session, case: Case, found: Failure) -> float | None:
+    """The number that a failure's script would read, from another session's implementation; None where one of the two refuses."""
+    if found.reading == REFUSED:
+        return None
+    batch = Batch("shown", {n: a[None] for n, a in found.arrays.items()}, found.form)
+    at = found.place[0]
+    try:
+        answer = session.evaluate(case, batch, cast("Question", found.question))[found.output][0]
+    except FrameworkError:
+        return None
+    return _read(answer[at], {n: a[at] for n, a in found.arrays.items()}, found.place[1:], found.reading)
 
 
 _BY_LETTER: dict[str, Question] = {"d": "gradient", "h": "curvature", "t": "tangent"}
@@ -239,7 +272,7 @@ def _short(value: Any) -> str:
     return "[" + ", ".join(f"{v!r}" for v in array.tolist()) + "]"
 
 
-def _readable(example: dict[str, Any]) -> dict[str, Any]:
+def readable(example: dict[str, Any]) -> dict[str, Any]:
     """Inputs for a record: floats as hexadecimal strings."""
 
     def convert(value: Any) -> Any:

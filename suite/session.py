@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import elementary, inputs, limitations, peers, shards
+from suite import elementary, inputs, limitations, peers, shards, wire
 from suite.backends import backends
 from suite.batch import PLAIN, Batch, Form
 from suite.cases import Profile, all_cases, canonical, fitting, forms_of, implementations, in_turn
@@ -92,6 +92,7 @@ class Session:
     command: str = "pytest"
 
     def __post_init__(self) -> None:
+        self._anywhere = limitations.everywhere(self.known)
         self._declared = {(i.backend, i.operation, i.name): i for i in self.declared}
         self._batches: dict[tuple[str, str, tuple[int, int]], tuple[Batch, ...]] = {}
         self._made: dict[tuple[str, str, str, str], list[Batch]] = {}
@@ -177,19 +178,21 @@ class Session:
         header = request_header("evaluate", case, names, len(positional), options, wrt, batch.blocks, question, form)
         return (case, batch.key, question), Request(header, arrays)
 
+    def answer(self, case: Case, batch: Batch, question: Question) -> wire.Message:
+        """The worker's answer: a header with the results' ``dtypes``, and the results in the layout of the batch's form."""
+        key, request = self._request(case, batch, question)
+        return self.processes.answer(key, self.processes.of(case), request)
+
     def evaluate(self, case: Case, batch: Batch, question: Question = "value") -> Mapping[str, Floats]:
         """What the implementation returns, in the batch's layout."""
-        key, request = self._request(case, batch, question)
-        _, arrays = self.processes.answer(key, self.processes.of(case), request)
+        _, arrays = self.answer(case, batch, question)
         return {n: batch.form.restore(_given_back(batch.form, n, a), batch.first.shape[1:]) for n, a in arrays.items()}
 
     def announce(self, work: Iterable[tuple[Check, Case]]) -> None:
         """Queues what the checks will ask, witnesses included, so that all processes compile and compute ahead."""
         for check, case in work:
             process = self.processes.of(case)
-            always = limitations.everywhere(self.known_of(case))
-            witnesses = [b for e in limitations.matching(always, case, check.name, {}) for b in self._witness_batches(check, case, e)]
-            for batch in (*self.inputs_for(check, case), *witnesses):
+            for batch in (*self.inputs_for(check, case), *self.witnesses(check, case)):
                 self.processes.announce(*_keyed(process, self._request(case, batch, check.asks)))
                 for asked in self._also(check, case, batch):
                     if (other := self._asked(case, asked)) is not None:
@@ -257,9 +260,10 @@ class Session:
 
     def announce_sweeps(self, outputs: Iterable[Output]) -> None:
         """Queues what :meth:`sweep` will ask: all outputs of a case in one request."""
-        for output in outputs:
+        asked = list(outputs)
+        for output in asked:
             self._swept.setdefault(output.case, []).append(output)
-        for case in self._swept:
+        for case in dict.fromkeys(output.case for output in asked):
             _, key, request = self._sweep_request(case)
             self.processes.announce(key, self.processes.of(case), request)
 
@@ -300,6 +304,11 @@ class Session:
         operation = operations()[case.operation]
         batch = limitations.witness(entry, operation, case.dtype, inputs.block_shape(operation, self.profile.rows[0]))
         return self._prepared(check, operation, case.dtype, (batch,)) if check.prepare else [batch]
+
+    def witnesses(self, check: Check, case: Case) -> list[Batch]:
+        """The witnesses of all entries that speak of a case under a check, on whatever release and CPU."""
+        known = () if self.implementation(case).file else self._anywhere
+        return [b for entry in limitations.matching(known, case, check.name, {}) for b in self._witness_batches(check, case, entry)]
 
     def witness(self, check: Check, case: Case, entry: Limitation) -> Judgement | None:
         """The check's verdict on an entry's witness if it fails there as the entry says, else None: the entry has had its day."""

@@ -1,11 +1,11 @@
 """Verdicts on times: is the new release slower, faster, the same, or can it not be told?
 
-The unit of evidence is a launch: one process of each release, alive together, timed in turns. Of a cell it gives one number, the
-difference of the logarithms of the two medians over its rounds; within a process times are not independent, so more rounds do not
-replace another launch. What is believed of a cell is the trimmed mean of these numbers, which one disturbed launch in five cannot move far;
-its standard error comes from a hierarchical bootstrap, which draws launches and, of each that is drawn, rounds (Davison & Hinkley,
-Bootstrap Methods and their Application, 1997, section 3.8). Its tails are Student's with the degrees of freedom of a trimmed mean
-(Tukey & McLaughlin, Sankhyā A 25, 1963), since a bootstrap of five launches knows nothing of its own tails.
+The unit of evidence is a launch: one process of each release, alive together, timed in turns. Of a cell it gives one number, the median
+over its rounds of the logarithm of the ratio of the two times, taken one right after the other; within a process times are not
+independent, so more rounds do not replace another launch. What is believed of a cell is the trimmed mean of these numbers, which one
+disturbed launch in five cannot move far; its standard error comes from a hierarchical bootstrap, which draws launches and, of each that is
+drawn, rounds (Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). Its tails are Student's with the degrees of
+freedom of a trimmed mean (Tukey & McLaughlin, Sankhyā A 25, 1963), since a bootstrap of five launches knows nothing of its own tails.
 
 A cell is *slower* if its ratio exceeds 1 + :data:`EFFECT`, *faster* if it lies below the reciprocal, with the false discovery rate held
 at :data:`RATE` over all cells and all looks (Benjamini & Hochberg, J. R. Stat. Soc. B 57, 1995; a look has its equal part of the rate).
@@ -94,8 +94,8 @@ def estimate(old: Floats, new: Floats, rng: np.random.Generator) -> Estimate:
     if not (np.isfinite(old).all() and np.isfinite(new).all() and (old > 0).all() and (new > 0).all()):
         raise ValueError("times have to be positive and finite")
     launches = len(old)
-    centre = float(stats.trim_mean(_differences(old, new), TRIMMED))
-    bank = np.stack([_differences(*_redrawn(old, new, rng)) for _ in range(_REPLICATES)], axis=-1)
+    centre = float(stats.trim_mean(_log_ratios(old, new), TRIMMED))
+    bank = np.stack([_log_ratios(*_redrawn(old, new, rng)) for _ in range(_REPLICATES)], axis=-1)
 
     def resampled(index: NDArray[np.int64], axis: int) -> Floats:
         drawn = bank[index, rng.integers(_REPLICATES, size=index.shape)]
@@ -109,9 +109,9 @@ def estimate(old: Floats, new: Floats, rng: np.random.Generator) -> Estimate:
     return Estimate(centre, error, int(_freedom(launches)), launches)
 
 
-def _differences(old: Floats, new: Floats) -> Floats:
-    """Of each launch the difference of the logarithms of its two medians."""
-    return np.asarray(np.log(np.median(new, axis=1)) - np.log(np.median(old, axis=1)))
+def _log_ratios(old: Floats, new: Floats) -> Floats:
+    """Of each launch the median of the logarithms of its rounds' ratios."""
+    return np.asarray(np.median(np.log(new) - np.log(old), axis=1))
 
 
 def _redrawn(old: Floats, new: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:

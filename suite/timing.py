@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from suite import floor, sampled, workloads
 from suite.backends import backends
 from suite.cases import all_cases, canonical
-from suite.model import Record
+from suite.model import Case, Record
 from suite.operations import operations
 from suite.processes import Process, Request
 from suite.session import request_header
@@ -24,16 +24,20 @@ SCALED = ("sigmoid", "softmax")
 def cells(device: str, everything: bool) -> Iterator[Cell]:
     """Every cell, or the representative part: canonical implementations, float32, one workload each, and those that show scaling."""
     for case in all_cases(device):
-        operation, backend = operations()[case.operation], backends()[case.backend]
         first = canonical(case.backend, case.operation)
-        if not everything and (case.dtype != "float32" or first is None or first.name != case.implementation):
-            continue
-        for workload in filter(lambda w: w.fits(operation), WORKLOADS):
-            short = everything or workload.representative
-            if short or (workload.scaling and operation.name in SCALED):
-                yield Cell(case, "forward", workload)
-            if short and backend.has_gradient and operation.gradient:
-                yield Cell(case, "gradient", workload)
+        if everything or (case.dtype == "float32" and first is not None and first.name == case.implementation):
+            yield from cells_of(case, everything)
+
+
+def cells_of(case: Case, everything: bool = False) -> Iterator[Cell]:
+    """The cells of a case, or their representative part."""
+    operation, backend = operations()[case.operation], backends()[case.backend]
+    for workload in filter(lambda w: w.fits(operation), WORKLOADS):
+        short = everything or workload.representative
+        if short or (workload.scaling and operation.name in SCALED):
+            yield Cell(case, "forward", workload)
+        if short and backend.has_gradient and operation.gradient:
+            yield Cell(case, "gradient", workload)
 
 
 def request(cell: Cell) -> Request:

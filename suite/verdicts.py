@@ -8,8 +8,8 @@ first ones as a shard has: a binade of bfloat16, an eighth of one of float16.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite import elementary, limitations, shards
-from suite.batch import Batch
+from suite.batch import Batch, directions
 from suite.checks import Check, checks
-from suite.checks.base import Subject, Verdict
+from suite.checks.accuracy import grades
+from suite.checks.base import Subject, Verdict, law
 from suite.floats import FORMATS, Floats, from_ordinal, from_patterns, hexadecimal, ulp
 from suite.model import Limitation, Record, Status
 from suite.oracle import Exact
@@ -68,6 +69,21 @@ def record(
     return Record(
         **fields, status=judged.status, value=float(total.worst), worst=worst, message=judged.message, extra=extra, environment=environment
     )
+
+
+def judged(output: Output, answer: Mapping[str, Any], facts: Facts) -> list[tuple[Check, Batch, Verdict]]:
+    """What the checks say of every result of a format of 16 bits, of a row's entries of the first alone.
+
+    Where NaN goes in it has to come out. Second derivatives are graded, by the check that judges them elsewhere.
+    """
+    points = _Points(output, Total(FORMATS[output.case.dtype], [answer]))
+    found = [(check, batch, _first_of_rows(verdict)) for check, batch, verdict, _ in points.verdicts(facts)]
+    return [*found, *points.graded(facts), *points.not_a_number()]
+
+
+def _first_of_rows(verdict: Verdict) -> Verdict:
+    """The verdict on the first entry of each row."""
+    return replace(verdict, judged=verdict.judged & (np.arange(verdict.score.shape[1]) == 0)) if verdict.score.ndim > 1 else verdict
 
 
 class _Points:
@@ -120,15 +136,42 @@ class _Points:
 
     def judge(self, facts: Facts, known: tuple[Limitation, ...]) -> _Judged:
         """The checks that speak of values or of gradients, on these points."""
-        order = self._output.order
-        names = ((*_OF_VALUES,), (*_OF_GRADIENTS,), ())[order]
-        batch, subject, kept = self._subject(facts)
-        judged = _Judged(graded=order > 1)
+        judged = _Judged(graded=self._output.order > 1)
         self._missing_nan(facts, known, judged)
-        for check in (checks()[name] for name in names):
-            if batch is not None and check.applies(self._output.operation):
-                self._check(check, subject, batch, kept, facts, known, judged)
+        for check, batch, verdict, kept in self.verdicts(facts):
+            self._check(check, verdict, batch, kept, facts, known, judged)
         return judged
+
+    def verdicts(self, facts: Facts) -> Iterator[tuple[Check, Batch, Verdict, NDArray[np.int64]]]:
+        """Those checks' verdicts, with the numbers of the points."""
+        order = self._output.order
+        batch, subject, kept = self._subject(facts)
+        for check in (checks()[name] for name in (_OF_VALUES, _OF_GRADIENTS, ())[order]):
+            if batch is not None and check.applies(self._output.operation):
+                with np.errstate(all="ignore"):
+                    yield check, batch, check.run(subject, batch)[0 if order == 0 else self._place()], kept
+
+    def graded(self, facts: Facts) -> Iterator[tuple[Check, Batch, Verdict]]:
+        """The grades of second derivatives."""
+        batch, subject, _ = self._subject(facts)
+        if self._output.order == 2 and batch is not None:
+            name = subject.operation.differentiable[self._place()]
+            got, exact = subject.gradients(batch)[name], subject.exact_gradients(batch)[name]
+            nothing, there = np.zeros(got.shape), np.isfinite(exact.high)
+            verdict = Verdict(f"h {name}", nothing, there, got, exact.high, nothing, grades(self._fmt, got, exact))
+            yield checks()["curvature_within_bound"], batch.replaced(batch.label, {"direction": directions(batch)}), verdict
+
+    def not_a_number(self) -> Iterator[tuple[Check, Batch, Verdict]]:
+        """What comes of NaN."""
+        order, operation, reference = self._output.order, self._output.operation, self._output.reference
+        numbers, got = self._judged_points()
+        moving = reference.numbers(numbers)
+        nan = np.flatnonzero(np.isnan(moving[0]))
+        if reference.law().nan_expected and len(nan):
+            arrays = self._output.arrays([m[nan] for m in moving])
+            output = f"{'dh'[order - 1]} {operation.differentiable[self._place()]}" if order else "value"
+            verdict = law(output, np.isnan(got[nan]), got[nan], np.full(len(nan), np.nan))
+            yield checks()["nan_propagates"], Batch("sweep", {n: a[None] for n, a in arrays.items()}), verdict
 
     def _missing_nan(self, facts: Facts, known: tuple[Limitation, ...], into: _Judged) -> None:
         """NaN in gives NaN out. Where that is known to fail, no NaN is told from another."""
@@ -145,7 +188,7 @@ class _Points:
     def _check(
         self,
         check: Check,
-        subject: Subject,
+        verdict: Verdict,
         batch: Batch,
         kept: NDArray[np.int64],
         facts: Facts,
@@ -154,8 +197,6 @@ class _Points:
     ) -> None:
         operation, case = self._output.operation, self._output.case
         entries = limitations.matching(known, case, check.name, facts)
-        with np.errstate(all="ignore"):
-            verdict = check.run(subject, batch)[0 if self._output.order == 0 else self._place()]
         violated, covered = verdict.violated, np.zeros(verdict.score.shape, dtype=bool)
         first = (slice(None), 0) if verdict.score.ndim > 1 else (slice(None),)
         for entry in entries:

@@ -200,7 +200,8 @@ class Check:
     ``run`` will ask for, so that it can be computed ahead. A check judges the boundary grid and the generated blocks, or what
     ``prepare`` makes of them; with ``forms`` other ways to call an operation too. ``others`` tells the operations that a backend has
     to have too. A ``thorough`` check is taken less often by a thin profile. ``compiles`` says that each of its batches has to be compiled
-    anew, and how many of them a thin profile takes. ``against`` says, in nine letters at most, what results are compared with.
+    anew, and how many of them a thin profile takes. A ``sequential`` one makes inputs of answers, which ``also`` cannot tell.
+    ``against`` says, in nine letters at most, what results are compared with.
     """
 
     name: str
@@ -217,6 +218,7 @@ class Check:
     among: Literal["all", "other modes", "other implementations"] = "all"
     thorough: bool = False
     compiles: int = 0
+    sequential: bool = False
     against: str = "exact"
     also: Callable[[Operation, Format, Batch], list[Asked]] = lambda operation, fmt, batch: []
 

@@ -189,6 +189,6 @@ CHECKS = (
         "gradient_through_a_chain", "vanishing", "bound",
         "Through 72 layers the gradient is the product of the slopes while that is a normal number; of sigmoids at most ¼ a layer.",
         lambda operation: operation.name in ("sigmoid", "tanh", "relu"), _chain, asks="gradient", prepare=_starts, thorough=True,
-        compiles=1,
+        compiles=1, sequential=True,
     ),
 )  # fmt: skip

@@ -307,7 +307,7 @@ CHECKS = (
     Check(
         "logits_and_probabilities_agree", "equivalence", "bound",
         "The loss from logits is that from their probabilities, where those are further than √u from 0 and 1.",
-        lambda operation: operation.name in _WAYS, _by_probabilities, thorough=True, against="other",
+        lambda operation: operation.name in _WAYS, _by_probabilities, thorough=True, sequential=True, against="other",
         others=lambda operation: (_WAYS[operation.name].squash, _WAYS[operation.name].loss),
     ),
 )  # fmt: skip
