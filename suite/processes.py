@@ -88,6 +88,7 @@ class Process:
         self._order = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
         self._absent = ""
+        self._closed = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object; close() closes it
         self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
         self._thread.start()
@@ -109,20 +110,22 @@ class Process:
                 self._queue.get_nowait()[3].cancel()
             except queue.Empty:
                 break
+        self._closed = True
         self._queue.put((URGENT - 1, next(self._order), None, Future()))
-        process = self._process
-        if process is not None:
+        if self._process is not None:
+            self._process.kill()
+        self._thread.join(timeout=10)
+        if (process := self._process) is not None:
             process.kill()
             process.wait()
-        self._thread.join(timeout=10)
-        if process is not None:
             _close_pipes(process)
         self._log.close()
 
     def _serve(self) -> None:
         while True:
             _, _, request, future = self._queue.get()
-            if request is None:
+            if request is None or self._closed:
+                future.cancel()
                 return
             if future.done() or not future.set_running_or_notify_cancel():
                 continue
@@ -158,6 +161,8 @@ class Process:
         command = [self._python or sys.executable, "-m", self._worker, self._backend, self._device]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process
+        if self._closed:  # meanwhile: whoever closes has seen no process
+            process.kill()
         assert process.stdout is not None
         timer = _Alarm(self._limit, process)
         try:

@@ -17,7 +17,7 @@ import pytest
 from suite import compare
 from suite.cases import PROFILES, all_cases
 from suite.comparison import Found, Numerics
-from suite.model import Change, Side
+from suite.model import Change, Ratio, Side
 from suite.sides import concerned
 
 SOFTPLUS = """
@@ -55,10 +55,10 @@ def files(tmp_path: Path) -> Files:
     return write
 
 
-def run(sides: Sides, directory: Path, *options: str) -> tuple[int, str, list[dict[str, Any]]]:
-    """Exit code, what is printed, and the lines of the result file."""
+def run(sides: Sides, directory: Path, *options: str, half: str = "--numerics-only") -> tuple[int, str, list[dict[str, Any]]]:
+    """Exit code, what is printed, and the lines of the result file, of one half of a comparison."""
     out = io.StringIO()
-    code = compare.main(["--old", sides[0], "--new", sides[1], *QUICK, "--report", str(directory), *options], out)
+    code = compare.main(["--old", sides[0], "--new", sides[1], *QUICK, half, "--report", str(directory), *options], out)
     found = sorted((directory / "results").glob("*-compare.jsonl"))
     return code, out.getvalue(), [json.loads(line) for line in found[-1].read_text(encoding="utf-8").splitlines()] if found else []
 
@@ -139,6 +139,25 @@ def test_what_died_in_the_old_release_is_not_compared(files: Files, tmp_path: Pa
     assert "not compared: old: softplus" in said
 
 
+def test_what_could_not_be_timed_is_not_green(files: Files, tmp_path: Path) -> None:
+    """No time for five launches, and a function that raises: every cell of both files' functions is there, and says why."""
+    sides = files(SOUND, SOFTPLUS.format(result="1 / 0") + SECOND)
+    code, _, lines = run(sides, tmp_path, "--minutes", "0.001", half="--timing-only")
+    found = [Ratio.from_json(line) for line in lines if line["kind"] == "ratio"]
+    assert code == 1
+    assert {r.case.operation: r.verdict for r in found} == {"softplus": "not measured", "relu": "not measured"}
+    assert any("ZeroDivisionError" in r.message for r in found if r.case.operation == "softplus")
+    assert all("5 are needed" in r.message for r in found if r.case.operation == "relu")
+
+
+def test_own_functions_are_timed_by_their_names(files: Files, tmp_path: Path) -> None:
+    """A launch of each; what both sides call softplus has another name in each file."""
+    _, _, lines = run(files(SOUND, SOUND), tmp_path, "--minutes", "0.001", half="--timing-only")
+    found = [Ratio.from_json(line) for line in lines if line["kind"] == "ratio"]
+    assert [r.launches for r in found] == [1] * len(found)
+    assert {r.case.implementation for r in found} == {"before.softplus", "before.relu"}
+
+
 def test_interrupted(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was found stands in a file without an end, and the report is there."""
     one = Change(next(all_cases()), "value_within_bound", "worse", message="found before")
@@ -157,7 +176,7 @@ def test_interrupted(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_two_environments(tmp_path: Path) -> None:
     """This one and itself, named by its interpreter: nothing differs, so that everything there is is compared."""
-    code, said, lines = run((sys.executable, sys.executable), tmp_path, "--backend", "numpy", "--operation", "sigmoid", "--numerics-only")
+    code, said, lines = run((sys.executable, sys.executable), tmp_path, "--backend", "numpy", "--operation", "sigmoid")
     assert (code, [line for line in lines if line["kind"] in ("change", "absent")]) == (0, [])
     assert "differing: nothing; backends: numpy" in said
     assert {line["id"] for line in lines if line["kind"] == "environment"} == {"suite", "old numpy-cpu", "new numpy-cpu"}

@@ -189,7 +189,8 @@ def test_everything_stands_in_pytest_benchmarks_file(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     options = ("--backend", "numpy", "--operation", "relu", "--dtype", "float32", f"--report={tmp_path}", f"--benchmark-json={file}")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-m", "benchmark", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     benchmarks = {b["extra_info"]["workload"]: b["extra_info"] for b in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]}
     lines = [json.loads(line) for line in next((tmp_path / "results").glob("*.jsonl")).read_text(encoding="utf-8").splitlines()]

@@ -282,3 +282,14 @@ def test_filled_tensors_keep_integers_apart() -> None:
     """1 and 1.0 are equal, as keys of a cache too."""
     worker = Worker(backends()["numpy"], "cpu")
     assert [worker.filled("float32", (2,), one).dtype for one in (1.0, 1, 1.0)] == [np.float32, np.int32, np.float32]
+
+
+def test_closing_ends_what_is_being_started() -> None:
+    """However early it comes: no process is left, and whoever waits is told."""
+    for _ in range(5):
+        process = Process("numpy", "cpu", x64=False, time_limit=60.0)
+        waiting = process.submit(Request({"do": "describe"}))
+        process.close()
+        assert waiting.cancelled() or waiting.exception() is not None
+        started = process._process  # noqa: SLF001 - whether it is gone shows nowhere else
+        assert started is None or started.poll() is not None
