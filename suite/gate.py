@@ -23,11 +23,14 @@ from suite.workloads import Cell
 LOOKS = (6, 9, 13, 19, 28, 41, 60)
 """Launches after which verdicts are taken; the last is the most that a comparison takes."""
 
-ROUNDS = 15
-"""Of a launch. It costs seconds before it begins, and a round milliseconds; but rounds say nothing of other launches."""
+ROUND_SECONDS = 0.002
+"""A round calls the function until about so much time is over, once at least; where that is several calls, after one to wake it up."""
 
-ROUND_SECONDS = 0.005
-"""A round calls the function until about so much time is over, once at least, after a call that wakes threads and fills caches."""
+CELL_SECONDS = 0.1
+"""Time that the rounds of a cell may take in a launch of one release."""
+
+FEWEST_ROUNDS, MOST_ROUNDS = 5, 41
+"""Of a cell in a launch. Short rounds are as noisy as long ones where a machine is shared, so there are many of them."""
 
 Launch = Callable[[], Processes]
 """Gives the processes of a release, not yet started."""
@@ -60,10 +63,27 @@ class CellError(Exception):
         self.cell, self.process, self.died = cell, process, died
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How a cell is timed in each launch: calls in a round, and rounds."""
+
+    calls: int
+    rounds: int
+
+
+Paces = dict[str, Pace]
+"""By the cells' ids; whatever is timed for the first time is added."""
+
+
 def timed(
-    processes: Sequence[Process], cells: Sequence[Cell], streams: Sequence[Stream] = PAIR, turn: int = 0, called: Called = as_named
+    processes: Sequence[Process],
+    cells: Sequence[Cell],
+    paces: Paces,
+    streams: Sequence[Stream] = PAIR,
+    turn: int = 0,
+    called: Called = as_named,
 ) -> Floats:
-    """The rounds of one launch: seconds of a call, shape ``(streams, cells, rounds)``.
+    """The rounds of one launch: seconds of a call, shape ``(streams, cells, MOST_ROUNDS)``, NaN where a cell has fewer.
 
     The order of the streams goes round from round to round, beginning with the ``turn``.
 
@@ -75,17 +95,24 @@ def timed(
     for cell, k, future in waiting:
         with _Blamed(cell, k):
             future.result()
-    seconds = np.empty((len(streams), len(cells), ROUNDS))
-    counts = [_calls(processes, cell) for cell in cells]
-    for r in range(ROUNDS):
-        for c, (cell, count) in enumerate(zip(cells, counts, strict=True)):
+    for cell in cells:
+        paces.setdefault(cell.id, _pace(processes, cell))
+    seconds = np.full((len(streams), len(cells), MOST_ROUNDS), np.nan)
+    for r in range(MOST_ROUNDS):
+        for c, cell in enumerate(cells):
+            if r >= paces[cell.id].rounds:
+                continue
             for s in [(k + turn + r) % len(streams) for k in range(len(streams))]:
-                stream = streams[s]
-                with _Blamed(cell, stream.process):
-                    if count > 1:
-                        _loop(processes[stream.process], cell, 1, stream.extra(cell))
-                    seconds[s, c, r] = _loop(processes[stream.process], cell, count, stream.extra(cell)) / count
+                seconds[s, c, r] = _round(processes, cell, streams[s], paces[cell.id].calls)
     return seconds
+
+
+def _round(processes: Sequence[Process], cell: Cell, stream: Stream, calls: int) -> float:
+    process, extra = processes[stream.process], stream.extra(cell)
+    with _Blamed(cell, stream.process):
+        if calls > 1:
+            _loop(process, cell, 1, extra)
+        return _loop(process, cell, calls, extra) / calls
 
 
 def _prepare(cell: Cell, implementation: str) -> Request:
@@ -98,14 +125,15 @@ def _loop(process: Process, cell: Cell, count: int, extra: Mapping[str, int]) ->
     return float(header["seconds"])
 
 
-def _calls(processes: Sequence[Process], cell: Cell) -> int:
-    """Calls in a round, the same for all streams: by a few calls of the slowest process, the first of which is not counted."""
-    slowest = 0.0
+def _pace(processes: Sequence[Process], cell: Cell) -> Pace:
+    """By a few calls of the slowest process, the first of which is not counted; they warm the cell in every launch."""
+    slowest = 1e-9
     for k, process in enumerate(processes):
         with _Blamed(cell, k):
             once = _loop(process, cell, 1, {})
             slowest = max(slowest, _loop(process, cell, 3, {}) / 3 if once < ROUND_SECONDS else once)
-    return max(1, round(ROUND_SECONDS / max(slowest, 1e-9)))
+    rounds = round(CELL_SECONDS / max(slowest, ROUND_SECONDS))
+    return Pace(max(1, round(ROUND_SECONDS / slowest)), min(max(rounds, FEWEST_ROUNDS), MOST_ROUNDS))
 
 
 @dataclass
@@ -160,6 +188,7 @@ class Gate:
         self.launches = 0
         self._sides, self._seconds, self._called = (old, new), seconds, called
         self._times: dict[int, list[Floats]] = {place: [] for place in range(len(self.cells))}
+        self._paces: Paces = {}
         self._failed: dict[int, str] = {}
         self._decision = Decision(len(self.cells))
 
@@ -196,7 +225,7 @@ class Gate:
             running = [side() for side in self._sides]
             try:
                 both = [r.of(first) for r in running]
-                seconds = timed(both, [self.cells[p] for p in places], turn=self.launches, called=self._called)
+                seconds = timed(both, [self.cells[p] for p in places], self._paces, turn=self.launches, called=self._called)
             except CellError as error:
                 culprit = next(p for p in places if self.cells[p] == error.cell)
                 self._failed[culprit] = f"{('old', 'new')[error.process]}: {error}"
@@ -206,7 +235,7 @@ class Gate:
                 return
             else:
                 for c, place in enumerate(places):
-                    self._times[place].append(seconds[:, c])
+                    self._times[place].append(seconds[:, c, : self._paces[self.cells[place].id].rounds])
                 return
             finally:
                 for processes in running:

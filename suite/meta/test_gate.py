@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from suite import gate, wire
-from suite.gate import LOOKS, PAIR, ROUNDS, CellError, Gate, Stream
+from suite.gate import FEWEST_ROUNDS, LOOKS, MOST_ROUNDS, CellError, Gate, Paces, Stream
 from suite.model import Case, Ratio
 from suite.processes import Absent, FrameworkError, Process, Processes, Request, WorkerError
 from suite.workloads import WORKLOADS, Cell
@@ -38,7 +38,7 @@ class FakeProcess:
     asked: list[tuple[str, str]] = field(default_factory=list)
     extras: list[int] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
-    noise: float = 0.03
+    noise: float = 0.02
 
     def __post_init__(self) -> None:
         self._launch = {name: float(np.exp(self.noise * self.rng.normal())) for name in self.seconds}
@@ -203,9 +203,9 @@ def test_streams_take_turns() -> None:
     order: list[int] = []
     running = [Fakes(trouble=lambda do, _, k=k: order.append(k) if do == "loop" else None)() for k in (0, 1)]  # type: ignore[misc]
     processes = [r.of(CELLS[0].case) for r in running]
-    seconds = gate.timed(processes, CELLS[:1], PAIR)
-    in_rounds = order[-ROUNDS * 4 :: 4]
-    assert seconds.shape == (2, 1, ROUNDS)
+    seconds = gate.timed(processes, CELLS[:1], {})
+    in_rounds = order[-MOST_ROUNDS * 4 :: 4]
+    assert seconds.shape == (2, 1, MOST_ROUNDS)
     assert abs(in_rounds.count(0) - in_rounds.count(1)) <= 1
 
 
@@ -213,22 +213,22 @@ def test_a_cell_may_go_by_another_name_in_the_new_release() -> None:
     """What is prepared there is what that calls it."""
     processes = [FakeProcess({"exp": 1e-4}, np.random.default_rng(0)) for _ in range(2)]
     named = [cast("Process", p) for p in processes]
-    gate.timed(named, CELLS[:1], called=lambda process, cell: f"{cell.case.implementation}{' (new)' * process}")
+    gate.timed(named, CELLS[:1], {}, called=lambda process, cell: f"{cell.case.implementation}{' (new)' * process}")
     assert [set(p.named) for p in processes] == [{"numpy.exp"}, {"numpy.exp (new)"}]
 
 
 def test_a_stream_adds_to_the_request() -> None:
     """What a study of the gate asks for beside the cell."""
     process = FakeProcess({"exp": 1e-4}, np.random.default_rng(0))
-    gate.timed([cast("Process", process)], CELLS[:1], (Stream(0), Stream(0, lambda _: {"extra": 7})))
-    assert process.extras.count(7) == process.extras.count(0) - 3 == 2 * ROUNDS
+    gate.timed([cast("Process", process)], CELLS[:1], {}, (Stream(0), Stream(0, lambda _: {"extra": 7})))
+    assert process.extras.count(7) == process.extras.count(0) - 3 == 2 * MOST_ROUNDS
 
 
 def test_who_failed_is_told() -> None:
     """The cell, the place of the process, and whether it goes on."""
     processes = [Fakes(trouble=t)().of(CELLS[0].case) for t in (fine, failing(FrameworkError("no"), "prepare"))]
     with pytest.raises(CellError, match="no") as caught:
-        gate.timed(processes, CELLS)
+        gate.timed(processes, CELLS, {})
     assert (caught.value.cell, caught.value.process, caught.value.died) == (CELLS[1], 1, False)
 
 
@@ -236,8 +236,21 @@ def test_a_real_process_is_timed() -> None:
     """NumPy's, with work added and without."""
     running = Processes(time_limit=60.0, worker="suite.meta.slowed")
     try:
-        seconds = gate.timed([running.of(CELLS[0].case)], CELLS[:1], (Stream(0), Stream(0, lambda _: {"extra": 1 << 20})))
+        seconds = gate.timed([running.of(CELLS[0].case)], CELLS[:1], {}, (Stream(0), Stream(0, lambda _: {"extra": 1 << 20})))
     finally:
         running.close()
-    assert seconds.shape == (2, 1, ROUNDS)
-    assert (seconds > 0).all()
+    assert seconds.shape == (2, 1, MOST_ROUNDS)
+    assert (seconds[..., :FEWEST_ROUNDS] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("each", "calls", "rounds"), [(1e-6, 2000, MOST_ROUNDS), (1e-4, 20, MOST_ROUNDS), (5e-3, 1, 20), (1.0, 1, FEWEST_ROUNDS)]
+)
+def test_slow_cells_have_fewer_rounds(each: float, calls: int, rounds: int) -> None:
+    """And fast ones more calls in each; what was once found is kept from launch to launch."""
+    paces: Paces = {}
+    for factor in (1.0, 3.0):
+        process = FakeProcess({"exp": each * factor}, np.random.default_rng(0), noise=0.0)
+        seconds = gate.timed([cast("Process", process)], CELLS[:1], paces, (Stream(0),))
+        assert (paces[CELLS[0].id].calls, paces[CELLS[0].id].rounds) == (calls, rounds)
+        assert np.isfinite(seconds).sum() == rounds

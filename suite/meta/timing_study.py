@@ -71,12 +71,13 @@ def record(path: Path, pairs: int) -> None:
         work = _calibrated(process, chosen)
     print(f"{len(chosen)} cells; extra work of {SLOWDOWNS[0]:.0%}: {min(work[SLOWDOWNS[0]].values())} numbers and more", file=sys.stderr)
     streams = (*gate.PAIR, *(Stream(1, _adding(work[s])) for s in SLOWDOWNS))
+    paces: gate.Paces = {}
     taken: list[Floats] = []
     starts: list[float] = []
     for turn in tqdm(range(pairs), unit=" pairs", disable=None):
         starts.append(time.time())
         with _launched(2) as processes:
-            taken.append(gate.timed(processes, chosen, streams, turn))
+            taken.append(gate.timed(processes, chosen, paces, streams, turn))
         about = {"cells": [c.id for c in chosen], "slowdowns": SLOWDOWNS, "starts": starts}
         np.savez(path, seconds=np.stack(taken), about=np.array(json.dumps(about)))
 
@@ -87,7 +88,7 @@ def _adding(work: Mapping[Cell, int]) -> Callable[[Cell], Mapping[str, int]]:
 
 def _calibrated(process: Process, chosen: Sequence[Cell]) -> dict[float, dict[Cell, int]]:
     """For each slowdown and cell the extra work that takes that share of its time; fixed from here on, as a real change would be."""
-    usual = np.median(gate.timed([process], chosen, (Stream(0),))[0], axis=-1)
+    usual = np.nanmedian(gate.timed([process], chosen, {}, (Stream(0),))[0], axis=-1)
     sizes = np.unique(np.geomspace(1, LARGEST, 60).astype(int))
     costs = np.maximum.accumulate([_cost(process, int(size)) for size in sizes])
     return {
@@ -108,7 +109,10 @@ def _cost(process: Process, extra: int) -> float:
 
 @dataclass(frozen=True)
 class Recording:
-    """``seconds`` of shape ``(pairs, streams, cells, rounds)``: the one process, then the other as it is and slowed; when pairs began."""
+    """``seconds`` of shape ``(pairs, streams, cells, rounds)``: the one process, then the other as it is and slowed; when pairs began.
+
+    NaN where a cell has fewer rounds than others.
+    """
 
     seconds: Floats
     starts: Floats
@@ -149,11 +153,16 @@ def gated(recording: Recording, trial: Trial) -> tuple[Decision, int]:
     for look in [n for n in LOOKS if n < available] + [available]:
         part = recording.seconds[trial.first : trial.first + look]
         old, new = (part[:, s] for s in ((trial.new, 0) if trial.swapped else (0, trial.new)))
-        decision.look({c: (old[:, c], new[:, c]) for c in open_cells})
+        decision.look({c: (_rounds(old[:, c]), _rounds(new[:, c])) for c in open_cells})
         open_cells = [c for c in open_cells if decision.verdicts[c] == "cannot tell"]
         if not open_cells:
             return decision, look
     return decision, available
+
+
+def _rounds(times: Floats) -> Floats:
+    """Those that a cell has."""
+    return times[..., np.isfinite(times[0])]
 
 
 Rule = Callable[[Recording, Trial], NDArray[np.bool_]]
@@ -174,15 +183,15 @@ def of_asv(recording: Recording, trial: Trial) -> NDArray[np.bool_]:
     """asv's: two processes of each, samples together; medians that differ by a factor of 1.1, and Mann–Whitney's p < 0.002."""
     pairs = recording.seconds[trial.first : trial.first + 2]
     old, new = (np.concatenate(list(pairs[:, s]), axis=-1) for s in (0, trial.new))
-    differ = stats.mannwhitneyu(old, new, axis=-1).pvalue < 0.002
-    return np.asarray(differ & (np.median(new, axis=-1) > 1.1 * np.median(old, axis=-1)))
+    differ = stats.mannwhitneyu(old, new, axis=-1, nan_policy="omit").pvalue < 0.002
+    return np.asarray(differ & (np.nanmedian(new, axis=-1) > 1.1 * np.nanmedian(old, axis=-1)))
 
 
 RULES: dict[str, Rule] = {
-    "pytest-benchmark, `median:5%`": of_one_process(np.median, 0.05),
-    "pytest-benchmark, `median:10%`": of_one_process(np.median, 0.10),
-    "pytest-benchmark, `min:5%`": of_one_process(np.min, 0.05),
-    "pytest-benchmark, `mean:5%`": of_one_process(np.mean, 0.05),
+    "pytest-benchmark, `median:5%`": of_one_process(np.nanmedian, 0.05),
+    "pytest-benchmark, `median:10%`": of_one_process(np.nanmedian, 0.10),
+    "pytest-benchmark, `min:5%`": of_one_process(np.nanmin, 0.05),
+    "pytest-benchmark, `mean:5%`": of_one_process(np.nanmean, 0.05),
     "asv, factor 1.1": of_asv,
 }
 
@@ -226,7 +235,7 @@ def _remarks(recording: Recording, same: list[tuple[Decision, int]], slowed: lis
         kinds = [v for d, _ in found for v in d.verdicts]
         shares = ", ".join(f"{kinds.count(k) / len(kinds):.1%} {k}" for k in ("same", "slower", "faster", "cannot tell"))
         lines.append(f"- {name}: {shares}; {np.median(pairs):.0f} pairs of launches in the median, {pairs.max()} at most")
-    logs = np.log(np.median(recording.seconds, axis=-1))
+    logs = np.log(np.nanmedian(recording.seconds, axis=-1))
     differences = logs - logs[:, :1]
     executed = [np.expm1(np.median(differences[:, s + 2] - differences[:, 1], axis=0)) for s in range(len(recording.slowdowns))]
     done = "; ".join(f"{np.median(e):.1%} ({e.min():.1%} to {e.max():.1%})" for e in executed)
