@@ -13,10 +13,10 @@ import argparse
 import random
 import shlex
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -24,6 +24,7 @@ from suite import custom, limitations, machine, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, all_cases, cases_of, depth
 from suite.checks import checks
+from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, with_modes
 from suite.comparison import Found, Numerics
 from suite.floats import FORMATS
 from suite.gate import Gate
@@ -37,8 +38,6 @@ from suite.upgrade import Upgrade
 from suite.workloads import Cell
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERRUPTED, UNUSABLE = 2, 4
-"""Exit codes beside 0 and 1."""
 
 
 # What is said
@@ -94,30 +93,6 @@ def _timed(ratio: Ratio) -> str:
 # The command line
 
 
-def _listed(known: Iterable[str]) -> Callable[[str], list[str]]:
-    names = list(known)
-
-    def read(text: str) -> list[str]:
-        found = [part.strip() for part in text.split(",")]
-        for name in found:
-            if name not in names:
-                raise argparse.ArgumentTypeError(f"unknown {name!r}; known are {', '.join(names)}")
-        return found
-
-    return read
-
-
-def _modes(text: str) -> list[tuple[str, str]]:
-    found = []
-    for part in text.split(","):
-        name, _, mode = part.strip().partition(":")
-        _listed(backends())(name)
-        if mode and mode not in backends()[name].modes:
-            raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
-        found.append((name, mode))
-    return found
-
-
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -128,15 +103,9 @@ def _positive(text: str) -> float:
     return value
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """A wrong option ends with the exit code that it has everywhere in the suite."""
-        self.exit(UNUSABLE, f"{self.format_usage()}error: {message}\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The options. Those that take names may be repeated."""
-    made = _Parser(prog="python -m suite.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser(prog="python -m suite.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names: dict[str, Any] = {"action": "extend", "default": [], "metavar": "NAMES"}
     sides = 'requirements ("jax==0.10.1 numpy<2"), the path of an environment, or a file with @implements'
     made.add_argument("--old", required=True, metavar="SIDE", help=sides)
@@ -147,9 +116,9 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument("--timing-only", action="store_true", help="check nothing")
     made.add_argument("--minutes", type=_positive, default=10.0, metavar="N", help="longest time to spend on timing (default: 10)")
     made.add_argument("--profile", choices=PROFILES, default="ci", help="how deep (default: ci)")
-    made.add_argument("--backend", type=_modes, **{**names, "metavar": "NAME[:MODE],…"}, help="backends, and modes")
-    made.add_argument("--operation", type=_listed(operations()), **names, help="operations")
-    made.add_argument("--dtype", type=_listed(FORMATS), **names, help="dtypes")
+    made.add_argument("--backend", type=with_modes, **{**names, "metavar": "NAME[:MODE],…"}, help="backends, and modes")
+    made.add_argument("--operation", type=listed(operations()), **names, help="operations")
+    made.add_argument("--dtype", type=listed(FORMATS), **names, help="dtypes")
     made.add_argument("--device", default="cpu", choices=DEVICES, help="the device that every backend runs on")
     made.add_argument("--seed", type=int, metavar="N", help="replays the generated inputs of the comparison that printed this number")
     made.add_argument("--time-limit", type=_positive, default=300.0, metavar="SECONDS",

@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from suite import cluster, elementary, machine, records, search, shards, verdicts
 from suite.backends import backends
 from suite.cases import canonical
+from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, with_modes
 from suite.floats import FORMATS
 from suite.ledger import Ledger, SweepError
 from suite.limitations import LimitationsError
@@ -31,8 +32,6 @@ from suite.session import load_limitations
 from suite.shards import ORDERS, Output
 
 ROOT = Path(__file__).resolve().parent.parent
-INTERRUPTED, UNUSABLE = 2, 4
-"""Exit codes beside 0 and 1."""
 USUAL = ("sigmoid", "log_sigmoid", "softplus", "relu", "softmax", "binary_cross_entropy_with_logits")
 """What is swept over all of float32, and searched in float64, where no operation is asked for."""
 
@@ -142,28 +141,9 @@ def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -
 # The command line
 
 
-def _listed(known: Iterable[str]) -> Any:
-    names = list(known)
-
-    def read(text: str) -> list[str]:
-        found = [part.strip() for part in text.split(",")]
-        for name in found:
-            if name not in names:
-                raise argparse.ArgumentTypeError(f"unknown {name!r}; known are {', '.join(names)}")
-        return found
-
-    return read
-
-
 def _modes(text: str) -> list[tuple[str, str]]:
-    found = []
-    for part in text.split(","):
-        name, _, mode = part.strip().partition(":")
-        _listed(backends())(name)
-        if mode and mode not in backends()[name].modes:
-            raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
-        found += [(name, m) for m in ([mode] if mode else backends()[name].swept)]
-    return found
+    """Backends with modes: those that are swept where none is named."""
+    return [(name, m) for name, mode in with_modes(text) for m in ([mode] if mode else backends()[name].swept)]
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -179,26 +159,20 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """A wrong option ends with the exit code that it has everywhere in the suite; 2 says that a sweep was interrupted."""
-        self.exit(UNUSABLE, f"{self.format_usage()}error: {message}\n")
-
-
 SELECTING = ("operation", "backend", "dtype", "only", "all_implementations", "pairs", "shards", "device", "seed")
 """Options that choose what is swept; a sweep that is resumed has its own."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The options. Those that take names may be repeated."""
-    made = _Parser(prog="python -m suite.sweep", description=__doc__)
+    made = Parser(prog="python -m suite.sweep", description=__doc__)
     names: dict[str, Any] = {"action": "extend", "metavar": "NAMES"}
-    made.add_argument("--operation", type=_listed(o.name for o in operations().values() if o.slices), **names,
+    made.add_argument("--operation", type=listed(o.name for o in operations().values() if o.slices), **names,
                       help="operations; by default the usual ones at float32 and float64, every one at float16 and bfloat16")  # fmt: skip
     made.add_argument("--backend", type=_modes, action="extend", metavar="NAME[:MODE],…", help="backends, and modes")
-    made.add_argument("--dtype", type=_listed(FORMATS), **names,
+    made.add_argument("--dtype", type=listed(FORMATS), **names,
                       help="dtypes; by default float32. float64 has too many inputs: its worst ones are searched for")  # fmt: skip
-    made.add_argument("--only", type=_listed(ORDERS), **names, help=f"of {', '.join(ORDERS)}; by default all there are")
+    made.add_argument("--only", type=listed(ORDERS), **names, help=f"of {', '.join(ORDERS)}; by default all there are")
     made.add_argument("--all-implementations", action="store_true", help="every API of a backend, not its most used one alone")
     made.add_argument("--pairs", action="store_true", help="all pairs of float16 or bfloat16 numbers, for operations on two of them")
     made.add_argument("--shards", type=_part, metavar="FIRST:LAST", help="a part of the shards (float32 and pairs have 512) alone")

@@ -1,0 +1,46 @@
+"""What the suite's own commands share: lists of names as options, backends with modes, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from suite.backends import backends
+
+INTERRUPTED, UNUSABLE = 2, 4
+"""Exit codes beside 0 and 1."""
+
+
+def listed(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """An option's type: names out of those that are known, with commas."""
+    names = list(known)
+
+    def read(text: str) -> list[str]:
+        found = [part.strip() for part in text.split(",")]
+        for name in found:
+            if name not in names:
+                raise argparse.ArgumentTypeError(f"unknown {name!r}; known are {', '.join(names)}")
+        return found
+
+    return read
+
+
+def with_modes(text: str) -> list[tuple[str, str]]:
+    """An option's type: backends, each perhaps in one mode, ``jax:jit``; empty where none is named."""
+    found = []
+    for part in text.split(","):
+        name, _, mode = part.strip().partition(":")
+        listed(backends())(name)
+        if mode and mode not in backends()[name].modes:
+            raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
+        found.append((name, mode))
+    return found
+
+
+class Parser(argparse.ArgumentParser):
+    """A wrong option ends with the exit code that it has everywhere in the suite; 2 says that a run was interrupted."""
+
+    def error(self, message: str) -> NoReturn:
+        """Says how the command is used."""
+        self.exit(UNUSABLE, f"{self.format_usage()}error: {message}\n")
