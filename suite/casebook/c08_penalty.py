@@ -63,7 +63,7 @@ def _tensorflow(lab: Lab, _data: Arrays) -> Mapping[str, Any]:
 def _jax(lab: Lab, _data: Arrays) -> Mapping[str, Any]:
     def two(x: Any, y: Any, *weights: Any) -> list[Any]:
         losses, pull = jax.vjp(lambda *w: _two_losses(lab, x, y, *w), *weights)
-        return pull(tuple(jax.numpy.ones_like(loss) for loss in losses))  # type: ignore[no-any-return]
+        return pull(tuple(jax.numpy.ones_like(loss) for loss in losses))  # type: ignore[no-any-return]  # the same
 
     return _functions(lab, two)
 

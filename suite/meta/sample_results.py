@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from suite.model import (
@@ -26,6 +28,9 @@ from suite.model import (
 SCRIPT = "<script>alert(1)</script>"
 REPRODUCTION = "import jax\nprint(jax.nn.sigmoid(17.0))  # <b> & ```\n"
 Line = dict[str, Any]
+
+Write = Callable[..., Path]
+"""The fixture ``write``: of lines, perhaps with a ``name``, or a ``tail`` that is no line."""
 
 
 def run(name: str = "r1", started: str = "2026-11-20T13:45:01+00:00", **more: Any) -> Line:

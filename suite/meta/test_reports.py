@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -17,22 +16,7 @@ from reports.merge import read
 from reports.summary import summary
 from reports.text import number, seconds, share, slug, worst
 from reports.view import PAGE_WEIGHT, View, paginate
-from suite.meta.sample_results import SCRIPT, Line, check, comparison, end, facts, kills, record, run, sample, timing
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes lines into a result file."""
-
-    def write_lines(*lines: Line, name: str = "a.jsonl", tail: str = "") -> Path:
-        path = tmp_path / "results" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines) + tail, encoding="utf-8")
-        return path
-
-    return write_lines
+from suite.meta.sample_results import SCRIPT, Line, Write, check, comparison, end, facts, kills, record, run, sample, timing
 
 
 class Links(HTMLParser):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,9 @@ from reports.pictures import draw
 from reports.read import ResultsError
 from reports.summary import summary
 from reports.view import View
-from suite.meta.sample_results import SCRIPT, Line, end, entry, facts, record, reproduction, run
+from suite.meta.sample_results import SCRIPT, Line, Write, end, entry, facts, record, reproduction, run
 from suite.model import Reproduction
 from suite.records import Writer
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes lines into a result file."""
-
-    def write_lines(*lines: Line, name: str = "a.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        return path
-
-    return write_lines
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

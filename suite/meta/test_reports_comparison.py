@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,9 @@ from reports.merge import read
 from reports.read import ResultsError
 from reports.summary import MOST, summary
 from reports.view import View
-from suite.meta.sample_results import SCRIPT, Line, change, comparison, end, facts, ratio, record, run, side
+from suite.meta.sample_results import SCRIPT, Line, Write, change, comparison, end, facts, ratio, record, run, side
 from suite.model import Change, Ratio, Side
 from suite.records import Writer
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes lines into a result file."""
-
-    def write_lines(*lines: Line, name: str = "a.jsonl") -> Path:
-        path = tmp_path / name
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        return path
-
-    return write_lines
 
 
 def sides() -> list[Line]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,8 @@ import pytest
 from reports.merge import Results, read
 from reports.read import ResultsError
 from reports.view import View
-from suite.meta.sample_results import Line, check, end, facts, kills, record, run, timing
+from suite.meta.sample_results import Line, Write, check, end, facts, kills, record, run, timing
 from suite.model import RESULT_FORMAT, Record
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes lines into a result file."""
-
-    def write_lines(*lines: Line, name: str = "a.jsonl", tail: str = "") -> Path:
-        path = tmp_path / "results" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines) + tail, encoding="utf-8")
-        return path
-
-    return write_lines
 
 
 def reasons(results: Results) -> str:
