@@ -25,14 +25,13 @@ from typing import Any
 
 from suite.backends import backends
 from suite.cases import all_cases
+from suite.commandline import UNUSABLE, Parser
 from suite.floats import FORMATS
 from suite.model import Record
 from suite.platforms import Kinship, Platform
 
 BASELINES = Path(__file__).resolve().parent.parent / "fixtures" / "baselines"
 FORMAT = 1
-UNUSABLE = 4
-"""The exit code for options and files that cannot be used."""
 
 RESOLUTION = {"max ulp": 0.05, "lost bits": 0.01, "share of bound": 0.01, "premature zeros": 0.0, "flushed": 0.0, "non-finite": 0.0}
 """The grades, each with a difference that says nothing by itself: one result of a thousand that is rounded the other way.
@@ -319,7 +318,7 @@ def show(directory: Path) -> Iterator[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m suite.baselines", description="Records accuracy baselines from the results of runs, or lists them.",
         allow_abbrev=False,
     )  # fmt: skip
@@ -332,10 +331,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; 0 when it is done, 4 when a file or a directory cannot be used."""
+    """Runs a command; 0 when it is done, 4 when options, a file or a directory cannot be used."""
     from reports.read import ResultsError
 
-    options = _parser().parse_args(arguments)
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
     try:
         lines = list(write(options.files, options.baselines) if options.command == "write" else show(options.baselines))
     except (BaselineError, ResultsError, OSError) as error:

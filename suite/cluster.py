@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from suite import shards
+from suite.processes import MEMORY
 
 RETRIES = 5
 """How often a shard is tried again whose worker has died."""
@@ -47,7 +48,7 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     quiet = {"logging.distributed": "critical", "logging.tornado": "critical", **WATCHING}
-    memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in shards.MEMORY.items()}
+    memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in MEMORY.items()}
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **quiet, **memory}):
         for name in ("distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)

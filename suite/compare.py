@@ -115,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     alone.add_argument("--numerics-only", action="store_true", help="time nothing")
     alone.add_argument("--timing-only", action="store_true", help="check nothing")
     made.add_argument("--minutes", type=_positive, default=10.0, metavar="N", help="longest time to spend on timing (default: 10)")
+    made.add_argument("--all-cores", action="store_true", help="time on every core, as in use; by default on one, which is far steadier")
     made.add_argument("--profile", choices=PROFILES, default="ci", help="how deep (default: ci)")
     made.add_argument("--backend", type=with_modes, **{**names, "metavar": "NAME[:MODE],…"}, help="backends, and modes")
     made.add_argument("--operation", type=listed(operations()), **names, help="operations")
@@ -162,7 +163,7 @@ def _compare(options: argparse.Namespace, command: list[str], out: TextIO) -> in
     try:
         there = _numerics(plan, found, start_only=options.timing_only)
         if not options.numerics_only:
-            time_cells(plan, there, found, 60.0 * options.minutes)
+            time_cells(plan, there, found, 60.0 * options.minutes, options.all_cores)
         code = found.exit_code
     except KeyboardInterrupt:
         print("interrupted: what has been found until now is kept", file=out)
@@ -220,7 +221,7 @@ def _numerics(plan: Plan, found: Found, start_only: bool) -> set[Case]:
     return set(numerics.cases)
 
 
-def time_cells(plan: Plan, there: Collection[Case], found: Found, seconds: float) -> None:
+def time_cells(plan: Plan, there: Collection[Case], found: Found, seconds: float, all_cores: bool = False) -> None:
     """Times both releases in turns, cell by cell, and keeps what is known when it ends, be it interrupted.
 
     What is timed are the representative cells: of what is asked for by name, all of them, else of the most used functions at float32.
@@ -237,7 +238,7 @@ def time_cells(plan: Plan, there: Collection[Case], found: Found, seconds: float
         twin = plan.twins.get((case.backend, case.operation, case.implementation)) if side else None
         return twin.name if twin else case.implementation
 
-    gate = Gate(cells, plan.old.launch, plan.new.launch, seconds, called)
+    gate = Gate(cells, plan.old.launch, plan.new.launch, seconds, called, all_cores)
     try:
         with tqdm(total=len(cells), unit=" cells", disable=None, dynamic_ncols=True) as bar:
 

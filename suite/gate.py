@@ -3,10 +3,16 @@
 A turn starts one process of each release. Both prepare every cell, at once; then in each round every cell is timed in the one and right
 after in the other, so that whatever disturbs the machine for longer disturbs both. :mod:`suite.statistics` judges after the numbers of
 launches in :data:`LOOKS`; a cell that is clear is timed no more.
+
+Both are timed on one core, another one in the next turn. Where a call is handed from thread to thread, its time on several cores is
+decided by which of them happen to sleep: on a virtual machine of two, rounds of JAX's small functions differed by 55 %, on one core
+by 10 %.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,11 +32,11 @@ LOOKS = (6, 9, 13, 19, 28, 41, 60)
 ROUND_SECONDS = 0.002
 """A round calls the function until about so much time is over, once at least; where that is several calls, after one to wake it up."""
 
-CELL_SECONDS = 0.1
+CELL_SECONDS = 0.06
 """Time that the rounds of a cell may take in a launch of one release."""
 
-FEWEST_ROUNDS, MOST_ROUNDS = 5, 41
-"""Of a cell in a launch. Short rounds are as noisy as long ones where a machine is shared, so there are many of them."""
+FEWEST_ROUNDS, MOST_ROUNDS = 5, 25
+"""Of a cell in a launch: many short ones, since on a shared machine they are no noisier than long ones."""
 
 Launch = Callable[[], Processes]
 """Gives the processes of a release, not yet started."""
@@ -82,10 +88,11 @@ def timed(
     streams: Sequence[Stream] = PAIR,
     turn: int = 0,
     called: Called = as_named,
+    core: int | None = None,
 ) -> Floats:
     """The rounds of one launch: seconds of a call, shape ``(streams, cells, MOST_ROUNDS)``, NaN where a cell has fewer.
 
-    The order of the streams goes round from round to round, beginning with the ``turn``.
+    The order of the streams goes round from round to round, beginning with the ``turn``. If a ``core`` is given, all are timed on it.
 
     Raises:
         CellError: a framework raised, died or hung at a cell.
@@ -95,8 +102,12 @@ def timed(
     for cell, k, future in waiting:
         with _Blamed(cell, k):
             future.result()
+    if core is not None:
+        for process in processes:
+            process.pin(core)
     for cell in cells:
-        paces.setdefault(cell.id, _pace(processes, cell))
+        if cell.id not in paces:
+            paces[cell.id] = _pace(processes, cell)
     seconds = np.full((len(streams), len(cells), MOST_ROUNDS), np.nan)
     for r in range(MOST_ROUNDS):
         for c, cell in enumerate(cells):
@@ -105,6 +116,12 @@ def timed(
             for s in [(k + turn + r) % len(streams) for k in range(len(streams))]:
                 seconds[s, c, r] = _round(processes, cell, streams[s], paces[cell.id].calls)
     return seconds
+
+
+def cores(turn: int, count: int) -> list[int]:
+    """For so many processes the cores to start on, different ones as far as there are; in the next turn others come first."""
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    return [allowed[(turn + k) % len(allowed)] for k in range(count)]
 
 
 def _round(processes: Sequence[Process], cell: Cell, stream: Stream, calls: int) -> float:
@@ -126,12 +143,12 @@ def _loop(process: Process, cell: Cell, count: int, extra: Mapping[str, int]) ->
 
 
 def _pace(processes: Sequence[Process], cell: Cell) -> Pace:
-    """By a few calls of the slowest process, the first of which is not counted; they warm the cell in every launch."""
+    """By the quickest of a few calls in the slower process; the first counts only where it takes the time of several rounds."""
     slowest = 1e-9
     for k, process in enumerate(processes):
         with _Blamed(cell, k):
             once = _loop(process, cell, 1, {})
-            slowest = max(slowest, _loop(process, cell, 3, {}) / 3 if once < ROUND_SECONDS else once)
+            slowest = max(slowest, once if once > 10 * ROUND_SECONDS else min(_loop(process, cell, 3, {}) / 3 for _ in range(3)))
     rounds = round(CELL_SECONDS / max(slowest, ROUND_SECONDS))
     return Pace(max(1, round(ROUND_SECONDS / slowest)), min(max(rounds, FEWEST_ROUNDS), MOST_ROUNDS))
 
@@ -163,15 +180,14 @@ class Decision:
     def __post_init__(self) -> None:
         self.verdicts = ["cannot tell"] * self.cells
         self.estimates = [None] * self.cells
-        self._rng = np.random.default_rng(0)
 
-    def look(self, times: Mapping[int, tuple[Floats, Floats]]) -> None:
-        """Judges the cells that are still open: place, and times of the old and the new release, shape ``(launches, rounds)``."""
-        for place, (old, new) in times.items():
-            self.estimates[place] = statistics.estimate(old, new, self._rng)
+    def look(self, estimates: Mapping[int, Estimate]) -> None:
+        """Judges the cells that are still open, by their places."""
+        for place, found in estimates.items():
+            self.estimates[place] = found
         known = [(i, e) for i, e in enumerate(self.estimates) if e is not None]
         for (place, _), verdict in zip(known, statistics.verdicts([e for _, e in known], len(self.looks)), strict=True):
-            if place in times:
+            if place in estimates:
                 self.verdicts[place] = verdict
 
     def needed(self, place: int) -> int | None:
@@ -181,16 +197,22 @@ class Decision:
 
 
 class Gate:
-    """A comparison of two releases over cells, for at most ``seconds``; what is known is there at any moment."""
+    """A comparison of two releases over cells, for at most ``seconds``; what is known is there at any moment.
 
-    def __init__(self, cells: Iterable[Cell], old: Launch, new: Launch, seconds: float, called: Called = as_named) -> None:
+    With ``all_cores`` the processes have every core that this one has: as in use, and as unsteady.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], old: Launch, new: Launch, seconds: float, called: Called = as_named, all_cores: bool = False
+    ) -> None:
         self.cells = sorted(cells, key=_group)
         self.launches = 0
-        self._sides, self._seconds, self._called = (old, new), seconds, called
+        self._sides, self._seconds, self._called, self._all_cores = (old, new), seconds, called, all_cores
         self._times: dict[int, list[Floats]] = {place: [] for place in range(len(self.cells))}
         self._paces: Paces = {}
         self._failed: dict[int, str] = {}
         self._decision = Decision(len(self.cells))
+        self._rng = np.random.default_rng(0)
 
     @property
     def open(self) -> list[int]:
@@ -199,11 +221,15 @@ class Gate:
 
     def run(self, told: Callable[[int, int], None] = lambda _launches, _open: None) -> None:
         """Launches until every cell is clear or the time is up; ``told`` after each turn how many launches, and how many open cells."""
+        with tempfile.TemporaryDirectory() as cache:
+            self._run(told, cache)
+
+    def _run(self, told: Callable[[int, int], None], cache: str) -> None:
         begin = time.monotonic()
         while self.open and self.launches < LOOKS[-1]:
             started = time.monotonic()
             for _, group in groupby(self.open, key=lambda place: _group(self.cells[place])):
-                self._turn(list(group))
+                self._turn(list(group), cache)
             self.launches += 1
             now = time.monotonic()
             last = now + (now - started) > begin + self._seconds
@@ -215,17 +241,21 @@ class Gate:
 
     def _look(self) -> None:
         if self.launches >= statistics.FEWEST:
-            stacked = {p: np.stack(self._times[p], axis=1) for p in self.open}
-            self._decision.look({p: (both[0], both[1]) for p, both in stacked.items()})
+            both = {p: np.stack(self._times[p], axis=1) for p in self.open}
+            self._decision.look({p: statistics.estimate(old, new, self._rng) for p, (old, new) in both.items()})
 
-    def _turn(self, places: list[int]) -> None:
+    def _turn(self, places: list[int], cache: str) -> None:
         """A launch of both releases for the cells of one process; one that fails is left out, and the turn repeated if a process died."""
         while places:
             first = self.cells[places[0]].case
             running = [side() for side in self._sides]
+            own = [None, None] if self._all_cores else cores(self.launches, 2)
+            for processes, core in zip(running, own, strict=True):
+                processes.steady(core, cache)
             try:
                 both = [r.of(first) for r in running]
-                seconds = timed(both, [self.cells[p] for p in places], self._paces, turn=self.launches, called=self._called)
+                chosen = [self.cells[p] for p in places]
+                seconds = timed(both, chosen, self._paces, turn=self.launches, called=self._called, core=own[0])
             except CellError as error:
                 culprit = next(p for p in places if self.cells[p] == error.cell)
                 self._failed[culprit] = f"{('old', 'new')[error.process]}: {error}"

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 URGENT, ANNOUNCED = 0, 1
 ROOT = Path(__file__).resolve().parent.parent
+
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 28)}
+"""Variables that have glibc keep memory that is freed, or large arrays would begin with thousands of page faults, in some processes and
+not in others."""
 
 
 class WorkerError(Exception):
@@ -77,11 +81,11 @@ class Process:
 
     def __init__(
         self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None, python: str = "",
-        worker: str = "suite.worker",
+        worker: str = "suite.worker", core: int | None = None,
     ) -> None:  # fmt: skip
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
-        self._python, self._worker = python, worker
+        self._python, self._worker, self._core = python, worker, core
         self._backend, self._device, self._limit = backend, device, time_limit
         self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
@@ -102,6 +106,14 @@ class Process:
     def promote(self, request: Request, future: Future[wire.Message]) -> None:
         """Puts an announced request in front; whoever comes first to its future serves it, the other entry is dropped."""
         self._queue.put((URGENT, next(self._order), request, future))
+
+    def pin(self, core: int) -> None:
+        """Moves every thread that the process has to one core, where the system can; those to come inherit it."""
+        if self._process is None or not hasattr(os, "sched_setaffinity"):
+            return
+        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setaffinity(int(thread.name), {core})
 
     def close(self) -> None:
         """Ends the process; requests that are still waiting are cancelled."""
@@ -159,7 +171,8 @@ class Process:
         path = str(ROOT) if self._python else python_path()
         environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
         command = [self._python or sys.executable, "-m", self._worker, self._backend, self._device]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
+        with _on(self._core):
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process
         if self._closed:  # meanwhile: whoever closes has seen no process
             process.kill()
@@ -191,6 +204,20 @@ class Process:
         return WorkerError("\n".join([f"the {self.name} process died with {how}", *tail]))
 
 
+@contextlib.contextmanager
+def _on(core: int | None) -> Iterator[None]:
+    """What this thread starts meanwhile sees one core, where the system can."""
+    if core is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     """Closes both ends; what could not be flushed to a dead process is dropped."""
     for pipe in (process.stdin, process.stdout):
@@ -213,10 +240,20 @@ class Processes:
         self.device = device
         self.time_limit = time_limit
         self._python, self._worker = python, worker
-        self._variables = variables
+        self._variables = dict(variables or {})
+        self._core: int | None = None
+        self._cache = ""
         self._running: dict[tuple[str, bool], Process] = {}
         self._descriptions: dict[tuple[str, bool], dict[str, Any]] = {}
         self._announced: dict[Any, tuple[Request, Future[wire.Message]]] = {}
+
+    def steady(self, core: int | None, cache: str) -> None:
+        """Makes processes, none of which has been started yet, fit to be timed.
+
+        They see one core of the machine, keep memory that is freed, and find what other launches compiled in the directory ``cache``.
+        """
+        self._variables |= MEMORY
+        self._core, self._cache = core, cache
 
     def of(self, case: Case) -> Process:
         """The process that a case runs in."""
@@ -226,7 +263,8 @@ class Processes:
         """The worker of a backend, not yet started."""
         key = (backend, x64)
         if key not in self._running:
-            self._running[key] = Process(backend, self.device, x64, self.time_limit, self._variables, self._python, self._worker)
+            variables = self._variables | (backends()[backend].kept(self._cache) if self._cache else {})
+            self._running[key] = Process(backend, self.device, x64, self.time_limit, variables, self._python, self._worker, self._core)
         return self._running[key]
 
     def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:

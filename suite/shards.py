@@ -26,7 +26,7 @@ from suite.expected import DENSE
 from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Case, Operation, Slice
 from suite.operations import operations
-from suite.processes import Absent, Process, Request, WorkerError
+from suite.processes import MEMORY, Absent, Process, Request, WorkerError
 from suite.reference import Reference, chunks
 from suite.worker import CORE
 
@@ -179,10 +179,6 @@ _SETTINGS = {
 }
 """A shard runs on one core; the others have shards of their own. What the user has set stays."""
 
-MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 28)}
-"""Variables that have glibc keep memory that is freed, or every array would begin with thousands of page faults. Dask's own setting,
-which a worker would hand on, asks for the contrary."""
-
 _running: dict[str, Process] = {}
 _described: dict[str, dict[str, Any]] = {}
 
@@ -205,7 +201,7 @@ def _process(backend: str, device: str) -> Process:
     key = f"{backend}-{device}"
     if key not in _running:
         close()
-        os.environ.update({**_SETTINGS, **os.environ, **MEMORY})
+        os.environ.update({**_SETTINGS, **os.environ, **MEMORY})  # dask's own setting, handed on, asks for the contrary
         _stay_on_one_core()
         _running[key] = Process(backend, device, False, TIME_LIMIT)
     return _running[key]

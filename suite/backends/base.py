@@ -68,6 +68,9 @@ class Backend(Protocol):
     def environment(self, device: str, x64: bool) -> dict[str, str]:
         """Environment variables that must stand before the framework is imported."""
 
+    def kept(self, directory: str) -> dict[str, str]:
+        """Environment variables that have the framework keep in a directory what it compiles, and take it from there; none if it cannot."""
+
     def start(self, device: str) -> list[str]:
         """Imports the framework and selects ``device`` (``cpu`` or ``gpu``).
 

@@ -53,6 +53,11 @@ class JaxBackend:
         platform = {"JAX_PLATFORMS": "cpu"} if device == "cpu" else {}
         return {"JAX_ENABLE_X64": "1" if x64 else "0", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", **platform}
 
+    def kept(self, directory: str) -> dict[str, str]:
+        """JAX's compilation cache, for everything."""
+        always = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+        return {"JAX_COMPILATION_CACHE_DIR": directory, **always}
+
     def start(self, device: str) -> list[str]:
         """Imports JAX; ``gpu`` has to be its default backend."""
         import jax

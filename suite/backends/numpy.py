@@ -33,6 +33,10 @@ class NumpyBackend:
         """Nothing is needed."""
         return {}
 
+    def kept(self, directory: str) -> dict[str, str]:
+        """It compiles nothing."""
+        return {}
+
     def start(self, device: str) -> list[str]:
         """There is the CPU alone."""
         from suite.backends.base import Unavailable

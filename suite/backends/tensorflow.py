@@ -56,6 +56,10 @@ class TensorFlowBackend:
         hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
         return {"TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"), **hidden}
 
+    def kept(self, directory: str) -> dict[str, str]:
+        """It cannot."""
+        return {}
+
     def start(self, device: str) -> list[str]:
         """Imports TensorFlow and looks for the device."""
         import tensorflow as tf

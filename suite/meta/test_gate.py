@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -38,10 +39,15 @@ class FakeProcess:
     asked: list[tuple[str, str]] = field(default_factory=list)
     extras: list[int] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
+    cores: list[int] = field(default_factory=list)
     noise: float = 0.02
 
     def __post_init__(self) -> None:
         self._launch = {name: float(np.exp(self.noise * self.rng.normal())) for name in self.seconds}
+
+    def pin(self, core: int) -> None:
+        """Notes the core."""
+        self.cores.append(core)
 
     def submit(self, request: Request) -> Future[wire.Message]:
         """Answers at once."""
@@ -89,6 +95,9 @@ class _Launched:
 
     def of(self, _case: Case) -> FakeProcess:
         return self.process
+
+    def steady(self, core: int | None, _cache: str) -> None:
+        self.process.cores += [] if core is None else [core]
 
     def close(self) -> None:
         self.owner.running -= 1
@@ -181,6 +190,30 @@ def test_time_that_is_up_is_no_verdict() -> None:
     assert all("launches" in r.message for r in found.values())
 
 
+@pytest.mark.parametrize("all_cores", [False, True])
+def test_both_are_timed_on_one_core(all_cores: bool) -> None:
+    """Started on different ones, if there are, since they prepare at once; and each core has its turn. Unless every core is wanted."""
+    old, new = Fakes(seed=1), Fakes({"exp": 1.02}, seed=2)
+    Gate(CELLS, old, new, 1e9, all_cores=all_cores).run()
+    both = [(one.cores, other.cores) for one, other in zip(old.launched, new.launched, strict=True)]
+    timed_on = [one[-1] for one, _ in both if one]
+    if all_cores:
+        assert both == [([], [])] * len(both)
+    else:
+        assert all(own == pinned == other[1] for (own, pinned), other in both)
+        assert {other[0] for _, other in both} == set(timed_on) == os.sched_getaffinity(0)
+
+
+def test_a_hiccup_does_not_slow_a_pace() -> None:
+    """One call of four that takes a thousand times as long."""
+    process = FakeProcess({"exp": 1e-4}, np.random.default_rng(0), noise=0.0)
+    slow = iter([False, True])
+    process.trouble = lambda do, _: process.seconds.update(exp=0.1 if do == "loop" and next(slow, False) else 1e-4)  # type: ignore[attr-defined]
+    paces: Paces = {}
+    gate.timed([cast("Process", process)], CELLS[:1], paces, (Stream(0),))
+    assert paces[CELLS[0].id].calls == 20
+
+
 def test_an_interrupted_comparison_keeps_what_it_has() -> None:
     """What was clear stays clear; nothing runs on."""
     calls = []
@@ -221,7 +254,8 @@ def test_a_stream_adds_to_the_request() -> None:
     """What a study of the gate asks for beside the cell."""
     process = FakeProcess({"exp": 1e-4}, np.random.default_rng(0))
     gate.timed([cast("Process", process)], CELLS[:1], {}, (Stream(0), Stream(0, lambda _: {"extra": 7})))
-    assert process.extras.count(7) == process.extras.count(0) - 3 == 2 * MOST_ROUNDS
+    assert process.extras.count(7) == 2 * MOST_ROUNDS
+    assert process.extras.count(0) == 2 * MOST_ROUNDS + len(["prepare", "once", *range(3)])
 
 
 def test_who_failed_is_told() -> None:
@@ -236,7 +270,7 @@ def test_a_real_process_is_timed() -> None:
     """NumPy's, with work added and without."""
     running = Processes(time_limit=60.0, worker="suite.meta.slowed")
     try:
-        seconds = gate.timed([running.of(CELLS[0].case)], CELLS[:1], {}, (Stream(0), Stream(0, lambda _: {"extra": 1 << 20})))
+        seconds = gate.timed([running.of(CELLS[0].case)], CELLS[:1], {}, (Stream(0), Stream(0, lambda _: {"extra": 10})))
     finally:
         running.close()
     assert seconds.shape == (2, 1, MOST_ROUNDS)
@@ -244,7 +278,7 @@ def test_a_real_process_is_timed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("each", "calls", "rounds"), [(1e-6, 2000, MOST_ROUNDS), (1e-4, 20, MOST_ROUNDS), (5e-3, 1, 20), (1.0, 1, FEWEST_ROUNDS)]
+    ("each", "calls", "rounds"), [(1e-6, 2000, MOST_ROUNDS), (1e-4, 20, MOST_ROUNDS), (5e-3, 1, 12), (1.0, 1, FEWEST_ROUNDS)]
 )
 def test_slow_cells_have_fewer_rounds(each: float, calls: int, rounds: int) -> None:
     """And fast ones more calls in each; what was once found is kept from launch to launch."""

@@ -10,7 +10,7 @@ import pytest
 
 from suite.gate import LOOKS
 from suite.meta import timing_study
-from suite.meta.timing_study import LIMIT, RULES, Floats, Recording, Trial, gated, tables
+from suite.meta.timing_study import EXCHANGES, LIMIT, RULES, Floats, Recording, Replays, Trial, tables
 
 PAIRS, CELLS, ROUNDS = 70, 5, 9
 
@@ -36,25 +36,43 @@ def test_cells_are_enough_and_of_all_kinds() -> None:
 
 
 def test_a_comparison_of_equals_raises_no_alarm() -> None:
-    """In either direction."""
-    for swapped in (False, True):
-        decision, taken = gated(recording(), Trial(0, 1, swapped))
+    """Whichever of them are called the new ones."""
+    for exchanged in range(EXCHANGES):
+        decision, taken = Replays(recording()).gated(Trial(0, 1, exchanged))
         assert not {"slower", "faster"} & set(decision.verdicts)
         assert taken <= LOOKS[-1]
 
 
-@pytest.mark.parametrize(("swapped", "verdict"), [(False, "slower"), (True, "faster")])
-def test_a_slowed_stream_is_found(swapped: bool, verdict: str) -> None:
+@pytest.mark.parametrize(("exchanged", "verdict"), [(0, "slower"), (1, "faster")])
+def test_a_slowed_stream_is_found(exchanged: int, verdict: str) -> None:
     """A tenth; and the other way round."""
-    decision, _ = gated(recording(), Trial(3, 3, swapped))
+    decision, _ = Replays(recording()).gated(Trial(3, 3, exchanged))
     assert set(decision.verdicts) == {verdict}
 
 
+def test_one_slowed_cell_is_found() -> None:
+    """That one, and no other; after a comparison in which all were slowed."""
+    replays = Replays(recording())
+    for alone in (None, 2):
+        decision, _ = replays.gated(Trial(3, 3, alone=alone))
+    assert [v == "slower" for v in decision.verdicts] == [c == 2 for c in range(CELLS)]
+
+
+def test_old_and_new_are_exchanged_in_some_pairs() -> None:
+    """In drawn ones, each pair's times as they were."""
+    made = recording(slower=(2.0, 2.0)).seconds
+    old, new = Trial(0, 3, exchanged=2).sides(made, 0)
+    turned = new[:, 0] < old[:, 0]
+    assert PAIRS / 4 < turned.sum() < 3 * PAIRS / 4
+    assert np.array_equal(np.where(turned[:, None], new, old), made[:, 0, 0])
+    assert np.array_equal(np.where(turned[:, None], old, new), made[:, 3, 0])
+
+
 def test_a_comparison_takes_no_more_than_its_time() -> None:
-    """Of launches a minute apart, ten."""
-    slow = recording(noise=0.3, every=60.0)
+    """Of launches two minutes apart of which it needs one, ten."""
+    slow = recording(noise=0.3, every=120.0)
     assert slow.within(0) == LIMIT / 60.0
-    assert gated(slow, Trial(0, 1))[1] == 10
+    assert Replays(slow).gated(Trial(0, 1))[1] == 10
     assert slow.within(PAIRS - 3) == 3
 
 

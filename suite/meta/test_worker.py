@@ -19,7 +19,7 @@ from suite.batch import PLAIN, Batch, Form
 from suite.cases import PROFILES
 from suite.floats import FORMATS
 from suite.model import Case
-from suite.processes import URGENT, Absent, Process, Processes, Request, WorkerError
+from suite.processes import MEMORY, URGENT, Absent, Process, Processes, Request, WorkerError
 from suite.session import Session
 from suite.shards import Grid, Output, request
 from suite.worker import Worker
@@ -293,3 +293,25 @@ def test_closing_ends_what_is_being_started() -> None:
         assert waiting.cancelled() or waiting.exception() is not None
         started = process._process  # noqa: SLF001 - whether it is gone shows nowhere else
         assert started is None or started.poll() is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a process on one core")
+def test_a_process_to_be_timed_has_one_core_from_its_start(own: Processes, tmp_path: Path) -> None:
+    """Also for its threads, until it is moved to another; it keeps its memory. The suite itself keeps its cores."""
+    before = os.sched_getaffinity(0)
+    first, last = min(before), max(before)
+    own.steady(first, str(tmp_path))
+    own.describe("numpy")
+    process = own.process("numpy")
+    pid = process._process.pid  # type: ignore[union-attr]  # noqa: SLF001 - a test of what happens inside
+    assert set(MEMORY) <= {line.partition("=")[0] for line in Path(f"/proc/{pid}/environ").read_text().split("\0")}
+    for core in (first, last):
+        process.pin(core)
+        assert {tuple(os.sched_getaffinity(int(t.name))) for t in Path(f"/proc/{pid}/task").iterdir()} == {(core,)}
+    assert os.sched_getaffinity(0) == before
+
+
+def test_only_what_a_framework_compiles_is_kept() -> None:
+    """JAX alone has a cache that outlives its process, in the directory that is named."""
+    kept = {name: backend.kept("somewhere") for name, backend in backends().items()}
+    assert {name for name, variables in kept.items() if "somewhere" in variables.values()} == {"jax", "keras-jax"}

@@ -1,8 +1,8 @@
 """What the gate for time gets right: ``python -m suite.meta.timing_study record FILE`` and ``… tables FILE``.
 
-``record`` launches one release against itself, pair by pair, and times in turns: the cells in the one process, and in the other the
-cells as they are and with work added inside the timed function, enough to make them 5 and 10 % slower. ``tables`` replays comparisons of
-launches that follow each other through the gate's own decisions and through the rules of pytest-benchmark and asv.
+``record`` launches one release against itself: two processes that time the cells as they are, and two that add work inside the timed
+function, enough to make it 5 and 10 % slower, all four in turns. ``tables`` replays comparisons of launches that follow each other through
+the gate's own decisions and through the rules of pytest-benchmark and asv.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import argparse
 import contextlib
 import json
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from numpy.typing import NDArray
 from scipy import stats
 from tqdm import tqdm
 
-from suite import gate, timing
+from suite import gate, statistics, timing
 from suite.cases import canonical
 from suite.gate import LOOKS, Decision, Stream
-from suite.meta.slowed import LARGEST
-from suite.processes import Process, Processes, Request
+from suite.processes import Process, Processes
+from suite.statistics import Estimate
 from suite.workloads import Cell
 
 Floats = NDArray[np.float64]
@@ -35,6 +36,23 @@ BACKEND = "jax"
 CELLS = 44
 SIZES = ("1e3", "1e6", "128x10", "1024x1000")
 SLOWDOWNS = (0.05, 0.10)
+SHARES = (0.0, 0.0, *SLOWDOWNS)
+"""Of its own time that a cell takes longer, stream by stream. Each has a process of its own: one that is asked more often is warmer."""
+
+MUCH = 0.2
+CALIBRATING = (0.0, MUCH, 0.0, MUCH)
+CALIBRATIONS = 6
+"""Launches that find the extra work; in the first none is done."""
+
+A_TURN = 2e-8
+"""Seconds that a turn of the extra work takes, about: where to begin."""
+
+UNCHANGED = 1
+"""The stream that is the new release where nothing has changed; those behind it are slowed."""
+
+EXCHANGES = 6
+"""Ways to say which launch of a pair is the old release where nothing has changed: always the first, never, and drawn."""
+
 LIMIT = 600.0
 """Seconds that a comparison may take."""
 
@@ -55,10 +73,14 @@ def _is_canonical(cell: Cell) -> bool:
 
 
 @contextlib.contextmanager
-def _launched(count: int) -> Iterator[list[Process]]:
-    started = [Processes(worker="suite.meta.slowed") for _ in range(count)]
+def _launched(turn: int, cache: str) -> Iterator[tuple[list[Process], int]]:
+    """A process for each stream, and the core to time them on, as a comparison has them."""
+    started = [Processes(worker="suite.meta.slowed") for _ in range(len(SHARES))]
+    own = gate.cores(turn, len(SHARES))
+    for processes, core in zip(started, own, strict=True):
+        processes.steady(core, cache)
     try:
-        yield [processes.process(BACKEND) for processes in started]
+        yield [processes.process(BACKEND) for processes in started], own[0]
     finally:
         for processes in started:
             processes.close()
@@ -67,41 +89,48 @@ def _launched(count: int) -> Iterator[list[Process]]:
 def record(path: Path, pairs: int) -> None:
     """Times pairs of launches and writes them to ``path`` as they come, so that a recording that is interrupted can be read."""
     chosen = cells()
-    with _launched(1) as (process,):
-        work = _calibrated(process, chosen)
-    print(f"{len(chosen)} cells; extra work of {SLOWDOWNS[0]:.0%}: {min(work[SLOWDOWNS[0]].values())} numbers and more", file=sys.stderr)
-    streams = (*gate.PAIR, *(Stream(1, _adding(work[s])) for s in SLOWDOWNS))
     paces: gate.Paces = {}
     taken: list[Floats] = []
     starts: list[float] = []
-    for turn in tqdm(range(pairs), unit=" pairs", disable=None):
-        starts.append(time.time())
-        with _launched(2) as processes:
-            taken.append(gate.timed(processes, chosen, paces, streams, turn))
-        about = {"cells": [c.id for c in chosen], "slowdowns": SLOWDOWNS, "starts": starts}
-        np.savez(path, seconds=np.stack(taken), about=np.array(json.dumps(about)))
+    with tempfile.TemporaryDirectory() as cache:
+        streams = _streams(_calibrated(chosen, paces, cache), SHARES)
+        for turn in tqdm(range(pairs), unit=" pairs", disable=None):
+            starts.append(time.time())
+            with _launched(turn, cache) as (processes, core):
+                taken.append(gate.timed(processes, chosen, paces, streams, turn, core=core))
+            about = {"cells": [c.id for c in chosen], "slowdowns": SLOWDOWNS, "starts": starts}
+            np.savez(path, seconds=np.stack(taken), about=np.array(json.dumps(about)))
 
 
-def _adding(work: Mapping[Cell, int]) -> Callable[[Cell], Mapping[str, int]]:
-    return lambda cell: {"extra": work[cell]}
+Work = Mapping[Cell, float]
+"""The extra work that takes as much time as a call of the cell; fixed from the calibration on, as a real change would be."""
 
 
-def _calibrated(process: Process, chosen: Sequence[Cell]) -> dict[float, dict[Cell, int]]:
-    """For each slowdown and cell the extra work that takes that share of its time; fixed from here on, as a real change would be."""
-    usual = np.nanmedian(gate.timed([process], chosen, {}, (Stream(0),))[0], axis=-1)
-    sizes = np.unique(np.geomspace(1, LARGEST, 60).astype(int))
-    costs = np.maximum.accumulate([_cost(process, int(size)) for size in sizes])
-    return {
-        s: {cell: max(1, int(np.interp(s * seconds, costs, sizes))) for cell, seconds in zip(chosen, usual, strict=True)} for s in SLOWDOWNS
-    }
+def _streams(work: Work, shares: Sequence[float]) -> list[Stream]:
+    """Each in a process of its own, slowed by such a share of the cell's time."""
+
+    def adding(share: float) -> Callable[[Cell], Mapping[str, int]]:
+        return lambda cell: {"extra": round(share * work[cell])}
+
+    return [Stream(s, adding(share)) for s, share in enumerate(shares)]
 
 
-def _cost(process: Process, extra: int) -> float:
-    def seconds(count: int) -> float:
-        return float(process.submit(Request({"do": "spin", "count": count, "extra": extra})).result()[0]["seconds"]) / count
-
-    count = max(1, int(1e-3 / seconds(3)))
-    return float(np.median([seconds(count) for _ in range(9)]))
+def _calibrated(chosen: Sequence[Cell], paces: gate.Paces, cache: str) -> Work:
+    """By what the extra work takes where it is done, beside processes that do none."""
+    work: Work = dict.fromkeys(chosen, 0.0)
+    usual: list[Floats] = []
+    turns: list[Floats] = []
+    for launch in range(CALIBRATIONS):
+        with _launched(launch, cache) as (processes, core):
+            seconds = gate.timed(processes, chosen, paces, _streams(work, CALIBRATING), launch, core=core)
+        medians = np.nanmedian(seconds, axis=-1)
+        plain, slowed = (medians[np.array(CALIBRATING) == share].mean(axis=0) for share in (0.0, MUCH))
+        usual.append(plain)
+        if launch:
+            turns.append((slowed - plain) / [round(MUCH * work[cell]) for cell in chosen])
+        turn = np.clip(np.median(turns, axis=0), A_TURN / 4, A_TURN * 4) if turns else A_TURN
+        work = dict(zip(chosen, (np.median(usual, axis=0) / turn).tolist(), strict=True))
+    return work
 
 
 # Replaying
@@ -109,9 +138,9 @@ def _cost(process: Process, extra: int) -> float:
 
 @dataclass(frozen=True)
 class Recording:
-    """``seconds`` of shape ``(pairs, streams, cells, rounds)``: the one process, then the other as it is and slowed; when pairs began.
+    """``seconds`` of shape ``(pairs, streams, cells, rounds)``, NaN where a cell has fewer rounds than others; when pairs began.
 
-    NaN where a cell has fewer rounds than others.
+    A pair are here the launches of all streams: :data:`SHARES` says what they are.
     """
 
     seconds: Floats
@@ -131,38 +160,62 @@ class Recording:
         return len(self.seconds)
 
     def within(self, first: int) -> int:
-        """The pairs from ``first`` on that fit into the time of a comparison."""
-        end = int(np.searchsorted(self.starts, self.starts[first] + LIMIT))
+        """The pairs from ``first`` on that fit into the time of a comparison, which has two of the streams and takes their part."""
+        end = int(np.searchsorted(self.starts, self.starts[first] + LIMIT * self.seconds.shape[1] / 2))
         return min(end, self.pairs) - first
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A comparison of pairs ``first`` and following: the stream that is the new release, and whether the two change places."""
+    """A comparison of pairs ``first`` and following: the stream that is the new release, for all cells or for one ``alone``.
+
+    What is old and what is new is ``exchanged`` in no pair (0), in all (1), or in pairs drawn by the number.
+    """
 
     first: int
     new: int
-    swapped: bool = False
+    exchanged: int = 0
+    alone: int | None = None
+
+    def stream(self, cell: int) -> int:
+        """The one that is new for a cell."""
+        return self.new if self.alone in (None, cell) else UNCHANGED
+
+    def sides(self, pairs: Floats, cell: int) -> Floats:
+        """A cell's times in the old and in the new release, of shape ``(2, pairs, rounds)``."""
+        both = np.stack([pairs[:, 0, cell], pairs[:, self.stream(cell), cell]])
+        drawn = np.random.default_rng((self.exchanged, self.first)).random(len(pairs)) < 0.5
+        turned = drawn if self.exchanged > 1 else np.full(len(pairs), self.exchanged == 1)
+        sides = np.where(turned[None, :, None], both[::-1], both)
+        return sides[..., np.isfinite(sides[0, 0])]
 
 
-def gated(recording: Recording, trial: Trial) -> tuple[Decision, int]:
-    """The gate's decision on a trial, and the pairs it took; those that the time, or the recording, leaves at most."""
-    available = min(recording.within(trial.first), LOOKS[-1])
-    decision = Decision(recording.seconds.shape[2])
-    open_cells = list(range(decision.cells))
-    for look in [n for n in LOOKS if n < available] + [available]:
-        part = recording.seconds[trial.first : trial.first + look]
-        old, new = (part[:, s] for s in ((trial.new, 0) if trial.swapped else (0, trial.new)))
-        decision.look({c: (_rounds(old[:, c]), _rounds(new[:, c])) for c in open_cells})
-        open_cells = [c for c in open_cells if decision.verdicts[c] == "cannot tell"]
-        if not open_cells:
-            return decision, look
-    return decision, available
+class Replays:
+    """Comparisons of a recording's launches by the gate's own decisions."""
 
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._known: dict[tuple[int, int, int, int, int], Estimate] = {}
 
-def _rounds(times: Floats) -> Floats:
-    """Those that a cell has."""
-    return times[..., np.isfinite(times[0])]
+    def gated(self, trial: Trial) -> tuple[Decision, int]:
+        """The decision, and the pairs it took; those that the time, or the recording, leaves at most."""
+        available = min(self._recording.within(trial.first), LOOKS[-1])
+        decision = Decision(self._recording.seconds.shape[2])
+        open_cells = list(range(decision.cells))
+        for look in [n for n in LOOKS if n < available] + [available]:
+            decision.look({c: self._estimate(trial, look, c) for c in open_cells})
+            open_cells = [c for c in open_cells if decision.verdicts[c] == "cannot tell"]
+            if not open_cells:
+                return decision, look
+        return decision, available
+
+    def _estimate(self, trial: Trial, look: int, cell: int) -> Estimate:
+        key = (trial.first, trial.stream(cell), trial.exchanged, look, cell)
+        if key not in self._known:
+            pairs = self._recording.seconds[trial.first : trial.first + look]
+            old, new = trial.sides(pairs, cell)
+            self._known[key] = statistics.estimate(old, new, np.random.default_rng(key))
+        return self._known[key]
 
 
 Rule = Callable[[Recording, Trial], NDArray[np.bool_]]
@@ -199,23 +252,32 @@ RULES: dict[str, Rule] = {
 def tables(recording: Recording) -> str:
     """False alarms and power, as Markdown."""
     firsts = [f for f in range(recording.pairs - 1) if f + min(LOOKS[-1], recording.within(f)) < recording.pairs or f == 0]
-    slowdowns = range(len(recording.slowdowns))
-    same = [gated(recording, Trial(f, 1, swapped)) for f in firsts for swapped in (False, True)]
-    slowed = [[gated(recording, Trial(f, s + 2)) for f in firsts] for s in slowdowns]
+    slowed = range(UNCHANGED + 1, recording.seconds.shape[1])
+    replays = Replays(recording)
+
+    def replayed(trials: Iterable[Trial]) -> list[tuple[Decision, int]]:
+        return [replays.gated(trial) for trial in tqdm(list(trials), unit=" comparisons", disable=None)]
+
+    same = replayed(Trial(f, UNCHANGED, e) for e in range(EXCHANGES) for f in firsts)
+    all_slowed = [replayed(Trial(f, s) for f in firsts) for s in slowed]
+    cells = range(recording.seconds.shape[2])
+    one_slowed = [np.array([replays.gated(Trial(f, s, alone=c))[0].verdicts[c] == "slower" for f in firsts for c in cells]) for s in slowed]
     alarms = np.array([[v in ("slower", "faster") for v in d.verdicts] for d, _ in same])
-    rows = [("gate", alarms, [np.array([[v == "slower" for v in d.verdicts] for d, _ in found]) for found in slowed])]
+    found = [np.array([[v == "slower" for v in d.verdicts] for d, _ in decided]) for decided in all_slowed]
+    rows = [("gate", alarms, found)]
     for name, rule in RULES.items():
-        found = [np.array([rule(recording, Trial(f, s)) for f in firsts]) for s in range(1, 2 + len(slowdowns))]
-        rows.append((name, found[0], found[1:]))
+        flags = [np.array([rule(recording, Trial(f, s)) for f in firsts]) for s in (UNCHANGED, *slowed)]
+        rows.append((name, flags[0], flags[1:]))
     heads = ["rule", "comparisons with a false alarm", "cells with one", *(f"{s:.0%} slower, found" for s in recording.slowdowns)]
+    alone = [f"- one cell alone {s:.0%} slower: found in {p.mean():.1%}" for s, p in zip(recording.slowdowns, one_slowed, strict=True)]
     lines = [
-        f"{2 * recording.pairs} launches of one release, {recording.seconds.shape[2]} cells; {len(firsts)} places to begin a comparison",
+        f"{2 * recording.pairs} launches of one release, {len(cells)} cells; {len(firsts)} places to begin a comparison",
         "",
         _row(heads),
         _row(["---"] * len(heads)),
         *(_row([n, _share(np.asarray(false.any(axis=1))), _share(false), *(f"{p.mean():.1%}" for p in power)]) for n, false, power in rows),
     ]
-    return "\n".join([*lines, "", *_remarks(recording, same, slowed)]) + "\n"
+    return "\n".join([*lines, "", *alone, *_remarks(recording, same, all_slowed)]) + "\n"
 
 
 def _row(cells: list[str]) -> str:
@@ -236,18 +298,20 @@ def _remarks(recording: Recording, same: list[tuple[Decision, int]], slowed: lis
         shares = ", ".join(f"{kinds.count(k) / len(kinds):.1%} {k}" for k in ("same", "slower", "faster", "cannot tell"))
         lines.append(f"- {name}: {shares}; {np.median(pairs):.0f} pairs of launches in the median, {pairs.max()} at most")
     logs = np.log(np.nanmedian(recording.seconds, axis=-1))
-    differences = logs - logs[:, :1]
-    executed = [np.expm1(np.median(differences[:, s + 2] - differences[:, 1], axis=0)) for s in range(len(recording.slowdowns))]
+    differences = np.nanmedian(np.log(recording.seconds) - np.log(recording.seconds[:, :1]), axis=-1)
+    changed = differences[:, UNCHANGED + 1 :] - differences[:, UNCHANGED, None]
+    executed = np.expm1(np.median(changed, axis=0))
     done = "; ".join(f"{np.median(e):.1%} ({e.min():.1%} to {e.max():.1%})" for e in executed)
-    lines.append(f"- extra work executed, over the same process' time without it, in the median over cells: {done}")
+    lines.append(f"- extra work executed, over the time without it, in the median over cells (and from the least to the most): {done}")
     lines.append(
-        f"- a pair of launches took {seconds:.1f} s, with all four streams; processes differ by {_spread(logs):.1%} (CV of medians)"
+        f"- a pair of launches took {seconds / recording.seconds.shape[1] * 2:.1f} s of {seconds:.1f} s with all streams; processes"
+        f" differ by {_spread(logs[:, :1]):.1%}, pairs by {_spread(differences[:, 1:2]):.1%} (medians over cells)"
     )
     return lines
 
 
 def _spread(logs: Floats) -> float:
-    return float(np.median(np.std(logs[:, 0], axis=0)))
+    return float(np.median(np.std(logs, axis=(0, 1), ddof=1)))
 
 
 def main(arguments: list[str] | None = None) -> int:
