@@ -93,9 +93,11 @@ def estimate(old: Floats, new: Floats, rng: np.random.Generator) -> Estimate:
         raise ValueError(f"times of shape {old.shape} and {new.shape}: two of the same shape are needed, {FEWEST} launches or more")
     if not (np.isfinite(old).all() and np.isfinite(new).all() and (old > 0).all() and (new > 0).all()):
         raise ValueError("times have to be positive and finite")
-    launches = len(old)
-    centre = float(stats.trim_mean(_log_ratios(old, new), TRIMMED))
-    bank = np.stack([_log_ratios(*_redrawn(old, new, rng)) for _ in range(_REPLICATES)], axis=-1)
+    launches, rounds = old.shape
+    logs = np.log(new) - np.log(old)
+    centre = float(stats.trim_mean(np.median(logs, axis=1), TRIMMED))
+    redrawn = rng.integers(rounds, size=(_REPLICATES, launches, rounds))
+    bank = np.median(np.take_along_axis(logs[None], redrawn, axis=2), axis=2).T
 
     def resampled(index: NDArray[np.int64], axis: int) -> Floats:
         drawn = bank[index, rng.integers(_REPLICATES, size=index.shape)]
@@ -107,17 +109,6 @@ def estimate(old: Floats, new: Floats, rng: np.random.Generator) -> Estimate:
     # Drawing with replacement makes n launches vary as n − 1 do; a clock's resolution is the least that can be known.
     error = math.hypot(float(drawn.standard_error) * math.sqrt(launches / (launches - 1)), 1e-9)
     return Estimate(centre, error, int(_freedom(launches)), launches)
-
-
-def _log_ratios(old: Floats, new: Floats) -> Floats:
-    """Of each launch the median of the logarithms of its rounds' ratios."""
-    return np.asarray(np.median(np.log(new) - np.log(old), axis=1))
-
-
-def _redrawn(old: Floats, new: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """The rounds of each launch drawn with replacement; those of the two releases that were run side by side stay together."""
-    index = rng.integers(old.shape[1], size=old.shape)
-    return np.take_along_axis(old, index, axis=1), np.take_along_axis(new, index, axis=1)
 
 
 def verdicts(found: Sequence[Estimate], looks: int) -> list[Speed]:

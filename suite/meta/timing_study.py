@@ -50,6 +50,9 @@ A_TURN = 2e-8
 UNCHANGED = 1
 """The stream that is the new release where nothing has changed; those behind it are slowed."""
 
+NEAR = 0.2
+"""Share by which a slowdown that was executed may differ from the one that was meant, for a cell to say how well such ones are found."""
+
 EXCHANGES = 6
 """Ways to say which launch of a pair is the old release where nothing has changed: always the first, never, and drawn."""
 
@@ -249,10 +252,23 @@ RULES: dict[str, Rule] = {
 }
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a rule says of the comparisons of a recording, cell by cell, each of shape ``(comparisons, cells)``.
+
+    ``alarms`` where nothing has changed; of each slowdown, what was ``slower`` where all cells were slowed, and where it was ``alone``.
+    """
+
+    alarms: NDArray[np.bool_]
+    slower: list[NDArray[np.bool_]]
+    alone: list[NDArray[np.bool_]]
+
+
 def tables(recording: Recording) -> str:
     """False alarms and power, as Markdown."""
     firsts = [f for f in range(recording.pairs - 1) if f + min(LOOKS[-1], recording.within(f)) < recording.pairs or f == 0]
     slowed = range(UNCHANGED + 1, recording.seconds.shape[1])
+    cells = range(recording.seconds.shape[2])
     replays = Replays(recording)
 
     def replayed(trials: Iterable[Trial]) -> list[tuple[Decision, int]]:
@@ -260,24 +276,40 @@ def tables(recording: Recording) -> str:
 
     same = replayed(Trial(f, UNCHANGED, e) for e in range(EXCHANGES) for f in firsts)
     all_slowed = [replayed(Trial(f, s) for f in firsts) for s in slowed]
-    cells = range(recording.seconds.shape[2])
-    one_slowed = [np.array([replays.gated(Trial(f, s, alone=c))[0].verdicts[c] == "slower" for f in firsts for c in cells]) for s in slowed]
-    alarms = np.array([[v in ("slower", "faster") for v in d.verdicts] for d, _ in same])
-    found = [np.array([[v == "slower" for v in d.verdicts] for d, _ in decided]) for decided in all_slowed]
-    rows = [("gate", alarms, found)]
+    alone = [[[replays.gated(Trial(f, s, alone=c))[0].verdicts[c] == "slower" for c in cells] for f in firsts] for s in slowed]
+    found = {"gate": Found(_flagged(same, "slower", "faster"), [_flagged(a, "slower") for a in all_slowed], [np.array(a) for a in alone])}
     for name, rule in RULES.items():
-        flags = [np.array([rule(recording, Trial(f, s)) for f in firsts]) for s in (UNCHANGED, *slowed)]
-        rows.append((name, flags[0], flags[1:]))
-    heads = ["rule", "comparisons with a false alarm", "cells with one", *(f"{s:.0%} slower, found" for s in recording.slowdowns)]
-    alone = [f"- one cell alone {s:.0%} slower: found in {p.mean():.1%}" for s, p in zip(recording.slowdowns, one_slowed, strict=True)]
+        alarms, *power = (np.array([rule(recording, Trial(f, s)) for f in firsts]) for s in (UNCHANGED, *slowed))
+        found[name] = Found(alarms, power, power)
+    heads = [f"{what}{s:.0%} slower, found" for what in ("", "alone ") for s in recording.slowdowns]
+    near = _near(recording)
     lines = [
         f"{2 * recording.pairs} launches of one release, {len(cells)} cells; {len(firsts)} places to begin a comparison",
         "",
-        _row(heads),
-        _row(["---"] * len(heads)),
-        *(_row([n, _share(np.asarray(false.any(axis=1))), _share(false), *(f"{p.mean():.1%}" for p in power)]) for n, false, power in rows),
+        _row(["rule", "comparisons with a false alarm", "cells with one", *heads]),
+        _row(["---"] * (3 + len(heads))),
+        *(_row([name, _share(np.asarray(f.alarms.any(axis=1))), _share(f.alarms), *_power(f, near)]) for name, f in found.items()),
     ]
-    return "\n".join([*lines, "", *alone, *_remarks(recording, same, all_slowed)]) + "\n"
+    return "\n".join([*lines, "", *_remarks(recording, same, all_slowed)]) + "\n"
+
+
+def _flagged(found: Sequence[tuple[Decision, int]], *verdicts: str) -> NDArray[np.bool_]:
+    return np.array([[verdict in verdicts for verdict in decision.verdicts] for decision, _ in found])
+
+
+def _executed(recording: Recording) -> Floats:
+    """How much slower each cell really was, of shape ``(slowdowns, cells)``: over the times of the unchanged stream beside it."""
+    differences = np.nanmedian(np.log(recording.seconds) - np.log(recording.seconds[:, UNCHANGED, None]), axis=-1)
+    return np.asarray(np.expm1(np.median(differences[:, UNCHANGED + 1 :], axis=0)))
+
+
+def _near(recording: Recording) -> list[NDArray[np.bool_]]:
+    """For each slowdown the cells that were really slowed by it, give or take :data:`NEAR` of it."""
+    return [np.abs(one / s - 1) <= NEAR for one, s in zip(_executed(recording), recording.slowdowns, strict=True)]
+
+
+def _power(found: Found, near: Sequence[NDArray[np.bool_]]) -> list[str]:
+    return [f"{flags[:, cells].mean():.1%}" for kind in (found.slower, found.alone) for flags, cells in zip(kind, near, strict=True)]
 
 
 def _row(cells: list[str]) -> str:
@@ -290,28 +322,27 @@ def _share(found: NDArray[Any]) -> str:
 
 def _remarks(recording: Recording, same: list[tuple[Decision, int]], slowed: list[list[tuple[Decision, int]]]) -> list[str]:
     """How long comparisons take, what is left open, and how much slower the slowed cells were."""
-    seconds = float(np.median(np.diff(recording.starts)))
     lines = []
     for name, found in [("unchanged", same), *((f"{s:.0%} slower", f) for s, f in zip(recording.slowdowns, slowed, strict=True))]:
         pairs = np.array([n for _, n in found])
         kinds = [v for d, _ in found for v in d.verdicts]
         shares = ", ".join(f"{kinds.count(k) / len(kinds):.1%} {k}" for k in ("same", "slower", "faster", "cannot tell"))
-        lines.append(f"- {name}: {shares}; {np.median(pairs):.0f} pairs of launches in the median, {pairs.max()} at most")
-    logs = np.log(np.nanmedian(recording.seconds, axis=-1))
-    differences = np.nanmedian(np.log(recording.seconds) - np.log(recording.seconds[:, :1]), axis=-1)
-    changed = differences[:, UNCHANGED + 1 :] - differences[:, UNCHANGED, None]
-    executed = np.expm1(np.median(changed, axis=0))
-    done = "; ".join(f"{np.median(e):.1%} ({e.min():.1%} to {e.max():.1%})" for e in executed)
-    lines.append(f"- extra work executed, over the time without it, in the median over cells (and from the least to the most): {done}")
+        lines.append(f"- {name}, all cells: {shares}; {np.median(pairs):.0f} pairs of launches in the median, {pairs.max()} at most")
+    for s, one, near in zip(recording.slowdowns, _executed(recording), _near(recording), strict=True):
+        spread = f"between {one.min():.1%} and {one.max():.1%}, {np.median(one):.1%} in the median"
+        lines.append(f"- work of {s:.0%}, as executed: {spread}; the {near.sum()} cells near {s:.0%}: {np.median(one[near]):.1%}")
+    seconds, streams = float(np.median(np.diff(recording.starts))), recording.seconds.shape[1]
+    logs = np.log(recording.seconds[:, :2])
+    processes, pairs = np.nanmedian(logs[:, 0], axis=-1), np.nanmedian(logs[:, 1] - logs[:, 0], axis=-1)
     lines.append(
-        f"- a pair of launches took {seconds / recording.seconds.shape[1] * 2:.1f} s of {seconds:.1f} s with all streams; processes"
-        f" differ by {_spread(logs[:, :1]):.1%}, pairs by {_spread(differences[:, 1:2]):.1%} (medians over cells)"
+        f"- launches of two streams took {2 * seconds / streams:.1f} s of the {seconds:.1f} s of all {streams}; processes differ by "
+        f"{_spread(processes):.1%}, pairs by {_spread(pairs):.1%} (medians over cells)"
     )
     return lines
 
 
 def _spread(logs: Floats) -> float:
-    return float(np.median(np.std(logs, axis=(0, 1), ddof=1)))
+    return float(np.median(np.std(logs, axis=0, ddof=1)))
 
 
 def main(arguments: list[str] | None = None) -> int:
