@@ -101,13 +101,15 @@ def test_the_interval_holds_the_truth() -> None:
 
 
 def test_a_change_below_the_effect_is_none() -> None:
-    """However certain: half of it is the same, one that is just above cannot be told."""
-    assert verdicts([believed(math.log1p(EFFECT / 2), 1e-4), believed(math.log1p(EFFECT) + 1e-4, 1e-3)], 1) == ["same", "cannot tell"]
+    """However certain; one that is just above is one, and one that is just below, and might be above, cannot be told."""
+    certain = [believed(math.log1p(size * EFFECT), 1e-4) for size in (-0.5, 0.5, -1.01, 1.01)]
+    assert verdicts(certain, 1) == ["same", "same", "faster", "slower"]
+    assert verdicts([believed(math.log1p(0.99 * EFFECT), 1e-3)], 1) == ["cannot tell"]
 
 
 def test_many_cells_need_stronger_evidence() -> None:
     """What alone would be slower is not among a hundred that are not; a hundred alike are."""
-    weak = believed(math.log1p(EFFECT) + 0.034, 0.01)
+    weak = believed(0.034, 0.01)
     quiet = [believed(0.0, 0.001)] * 99
     assert verdicts([weak], 1) == ["slower"]
     assert verdicts([weak, *quiet], 1)[0] == "cannot tell"
@@ -116,7 +118,7 @@ def test_many_cells_need_stronger_evidence() -> None:
 
 def test_looking_often_needs_stronger_evidence() -> None:
     """Each look has its part of the rate."""
-    weak = believed(math.log1p(EFFECT) + 0.034, 0.01)
+    weak = believed(0.034, 0.01)
     assert verdicts([weak], 6) == ["cannot tell"]
 
 
@@ -140,9 +142,9 @@ def test_as_many_launches_as_are_said_to_be_needed_decide(log_ratio: float) -> N
 
 
 def test_what_no_number_of_launches_decides() -> None:
-    """A ratio at the effect itself."""
-    assert needed(believed(math.log1p(EFFECT), 0.01), 40, 6) is None
-    assert needed(believed(math.log1p(EFFECT) + 1e-6, 0.01), 40, 6) is None
+    """A ratio just below the effect."""
+    assert needed(believed(math.log1p(EFFECT) - 1e-6, 0.01), 40, 6) is None
+    assert needed(believed(math.log1p(EFFECT), 0.01), 40, 6) is not None
 
 
 @pytest.mark.parametrize(
