@@ -111,7 +111,7 @@ class Process:
         """Moves every thread that the process has to one core, where the system can; those to come inherit it."""
         if self._process is None or not hasattr(os, "sched_setaffinity"):
             return
-        for thread in Path(f"/proc/{self._process.pid}/task").iterdir():
+        for thread in Path(f"/proc/{self._process.pid}/task").glob("*"):
             with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
                 os.sched_setaffinity(int(thread.name), {core})
 
