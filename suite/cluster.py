@@ -7,14 +7,13 @@ do not depend on who computed them; what differs there ends the sweep (:mod:`sui
 from __future__ import annotations
 
 import logging
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from suite import shards
+from suite import machine, shards
 from suite.processes import MEMORY
 
 RETRIES = 5
@@ -115,4 +114,4 @@ def results(client: Any, tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[M
 
 def default_jobs() -> int:
     """One process for each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(machine.cores())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suite import machine
 from suite.floats import FORMATS
 from suite.lab import EXACT_KINDS
 from suite.model import Operation
@@ -52,7 +52,7 @@ def copy_bandwidth(footprint: int) -> float:
 def _measured(footprint: int) -> float:
     source, target = (np.ones(footprint // 2, np.uint8) for _ in range(2))
     repeats = max(1, _ROUND // footprint)
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = len(machine.cores())
     parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
 
     def copy(part: tuple[NDArray[Any], NDArray[Any]]) -> None:

@@ -11,7 +11,6 @@ by 10 %.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from itertools import groupby
 
 import numpy as np
 
-from suite import statistics, timing
+from suite import machine, statistics, timing
 from suite.model import Ratio, Speed
 from suite.processes import Absent, FrameworkError, Process, Processes, Request, WorkerError, needs_x64
 from suite.statistics import Estimate, Floats
@@ -120,7 +119,7 @@ def timed(
 
 def cores(turn: int, count: int) -> list[int]:
     """For so many processes the cores to start on, different ones as far as there are; in the next turn others come first."""
-    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    allowed = machine.cores()
     return [allowed[(turn + k) % len(allowed)] for k in range(count)]
 
 

@@ -11,6 +11,14 @@ from pathlib import Path
 EXTENSIONS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16")
 """How the names begin of the vector extensions that are told of."""
 
+CORE = "LOGITBENCH_CORE"
+"""Variable that names the core to stay on: a framework's own threads then wait for no other process."""
+
+
+def cores() -> list[int]:
+    """The cores that this process may use; where the system does not tell, those that there are."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
 
 @cache
 def cpu() -> Mapping[str, str]:

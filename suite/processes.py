@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from suite import wire
+from suite import machine, wire
 from suite.backends import backends
 from suite.model import Case
 
@@ -81,11 +81,11 @@ class Process:
 
     def __init__(
         self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None, python: str = "",
-        worker: str = "suite.worker", core: int | None = None,
+        worker: str = "suite.worker",
     ) -> None:  # fmt: skip
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
-        self._python, self._worker, self._core = python, worker, core
+        self._python, self._worker = python, worker
         self._backend, self._device, self._limit = backend, device, time_limit
         self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
@@ -171,8 +171,7 @@ class Process:
         path = str(ROOT) if self._python else python_path()
         environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
         command = [self._python or sys.executable, "-m", self._worker, self._backend, self._device]
-        with _on(self._core):
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
         self._process = process
         if self._closed:  # meanwhile: whoever closes has seen no process
             process.kill()
@@ -204,20 +203,6 @@ class Process:
         return WorkerError("\n".join([f"the {self.name} process died with {how}", *tail]))
 
 
-@contextlib.contextmanager
-def _on(core: int | None) -> Iterator[None]:
-    """What this thread starts meanwhile sees one core, where the system can."""
-    if core is None or not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     """Closes both ends; what could not be flushed to a dead process is dropped."""
     for pipe in (process.stdin, process.stdout):
@@ -241,7 +226,6 @@ class Processes:
         self.time_limit = time_limit
         self._python, self._worker = python, worker
         self._variables = dict(variables or {})
-        self._core: int | None = None
         self._cache = ""
         self._running: dict[tuple[str, bool], Process] = {}
         self._descriptions: dict[tuple[str, bool], dict[str, Any]] = {}
@@ -253,7 +237,9 @@ class Processes:
         They see one core of the machine, keep memory that is freed, and find what other launches compiled in the directory ``cache``.
         """
         self._variables |= MEMORY
-        self._core, self._cache = core, cache
+        if core is not None and hasattr(os, "sched_setaffinity"):
+            self._variables[machine.CORE] = str(core)
+        self._cache = cache
 
     def of(self, case: Case) -> Process:
         """The process that a case runs in."""
@@ -264,7 +250,7 @@ class Processes:
         key = (backend, x64)
         if key not in self._running:
             variables = self._variables | (backends()[backend].kept(self._cache) if self._cache else {})
-            self._running[key] = Process(backend, self.device, x64, self.time_limit, variables, self._python, self._worker, self._core)
+            self._running[key] = Process(backend, self.device, x64, self.time_limit, variables, self._python, self._worker)
         return self._running[key]
 
     def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:

@@ -21,14 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite import wire
+from suite import machine, wire
 from suite.expected import DENSE
 from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Case, Operation, Slice
 from suite.operations import operations
 from suite.processes import MEMORY, Absent, Process, Request, WorkerError
 from suite.reference import Reference, chunks
-from suite.worker import CORE
 
 ORDERS = ("value", "gradient", "second derivative")
 TIME_LIMIT = 600.0
@@ -192,8 +191,8 @@ def _stay_on_one_core() -> None:
     except ValueError:
         return
     if isinstance(name, int) and hasattr(os, "sched_getaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.environ[CORE] = str(cores[name % len(cores)])
+        cores = machine.cores()
+        os.environ[machine.CORE] = str(cores[name % len(cores)])
 
 
 def _process(backend: str, device: str) -> Process:

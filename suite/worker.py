@@ -31,8 +31,6 @@ from suite.model import Implementation
 
 Arrays = Mapping[str, NDArray[Any]]
 
-CORE = "LOGITBENCH_CORE"
-"""Variable that names the core to stay on: a framework's own threads then wait for no other process."""
 _LETTERS = {"value": "", "mapped": "", "gradient": "d", "curvature": "h", "tangent": "t"}
 _BEHIND = {"gradient": ("cotangent",), "curvature": ("cotangent", "direction"), "tangent": ("direction",)}
 """Arrays that a question needs behind the function's own."""
@@ -389,7 +387,7 @@ def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str, kind: type[W
 def main(kind: type[Worker] = Worker) -> int:
     """Keeps standard output for messages; whatever a framework prints goes to standard error."""
     name, device = sys.argv[1:3]
-    if core := os.environ.get(CORE):
+    if core := os.environ.get(machine.CORE):
         os.sched_setaffinity(0, {int(core)})
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

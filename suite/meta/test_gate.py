@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from suite import gate, wire
+from suite import gate, machine, wire
 from suite.gate import FEWEST_ROUNDS, LOOKS, MOST_ROUNDS, CellError, Gate, Paces, Stream
 from suite.model import Case, Ratio
 from suite.processes import Absent, FrameworkError, Process, Processes, Request, WorkerError
@@ -199,7 +198,7 @@ def test_both_are_timed_on_one_core(all_cores: bool) -> None:
     if all_cores:
         assert both == [([], [])] * len(both)
         return
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    available = len(machine.cores())
     assert all(own == pinned == other[1] for (own, pinned), other in both)
     assert all((other[0] != own[0]) == (available > 1) for own, other in both)
     assert len({own[0] for own, _ in both}) == min(available, len(both))
