@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import pkgutil
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -18,14 +16,13 @@ from reports import text
 from reports.history import read as read_history
 from reports.merge import read
 from reports.page import Page, Section
+from reports.place import put
 from reports.view import KINDS, View
 
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
 """What a page may do: use the scripts and styles beside it, and nothing else. Plotly writes styles into its figures' elements,
 so that a page with figures has to allow those; scripts it never needs to allow."""
-
-_MANIFEST = "report-files.json"
 
 
 def build(paths: Iterable[Path | str], output_dir: Path | str, history: Path | None = None) -> Path:
@@ -35,9 +32,7 @@ def build(paths: Iterable[Path | str], output_dir: Path | str, history: Path | N
     """
     view = View(read(paths), read_history(history) if history else None)
     output = Path(output_dir)
-    output.mkdir(parents=True, exist_ok=True)
-    written = [_write(output / name, content) for name, content in _files(view)]
-    _remove_stale(output, {path.relative_to(output).as_posix() for path in written})
+    put(output, _files(view))
     return output / "index.html"
 
 
@@ -91,26 +86,3 @@ def environment() -> jinja2.Environment:
     made.filters.update({function.__name__: function for function in shown})
     made.globals.update(kinds=KINDS)
     return made
-
-
-def _write(path: Path, content: str | bytes) -> Path:
-    """Writes a file in one step, so that a reader, or another build, never meets half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(content if isinstance(content, bytes) else content.encode())
-    part.replace(path)
-    return path
-
-
-def _remove_stale(output: Path, written: set[str]) -> None:
-    """Removes the pages of an earlier report in this directory that this one does not have, and no other file."""
-    manifest = output / _MANIFEST
-    try:
-        earlier = set(json.loads(manifest.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        earlier = set()
-    for name in earlier - written:
-        path = output / str(name)
-        if path.suffix in (".html", ".js", ".png") and output.resolve() in path.resolve().parents:
-            path.unlink(missing_ok=True)
-    _write(manifest, json.dumps(sorted(written)))
