@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from reports.catalogue import Check, Mutant
+from reports.catalogue import Check, Mutant, Operation
 from reports.compared import Comparison, comparison
 from reports.entries import Entry
 from reports.read import Absent, Process, read_processes
@@ -72,8 +72,8 @@ class Environment:
 class Results:
     """Everything that the files hold, merged. ``incomplete`` lists, in words, what is missing.
 
-    ``checks`` and the casebook's ``entries`` are by name as the latest run that names them has them, ``mutants`` those of the latest run
-    that names any, ``reproductions`` the latest of an entry on a backend in an environment, ``comparisons`` one of each
+    ``checks``, ``operations`` and the casebook's ``entries`` are by name as the latest run that names them has them, ``mutants`` those of
+    the latest run that names any, ``reproductions`` the latest of an entry on a backend in an environment, ``comparisons`` one of each
     run that made one, the latest first; what these could not compare is theirs, and not among the ``absent``.
     """
 
@@ -85,6 +85,7 @@ class Results:
     incomplete: tuple[str, ...]
     checks: Mapping[str, Check] = field(default_factory=dict)
     mutants: tuple[Mutant, ...] = ()
+    operations: Mapping[str, Operation] = field(default_factory=dict)
     entries: Mapping[str, Entry] = field(default_factory=dict)
     reproductions: tuple[Reproduction, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
@@ -123,9 +124,10 @@ def read(paths: Iterable[Path | str]) -> Results:
     checks = {name: check for p in processes for name, check in p.checks.items()}
     mutants = next((p.kills for p in reversed(processes) if p.kills), ())
     entries = {name: entry for p in processes for name, entry in p.entries.items()}
+    defined = {name: operation for p in processes for name, operation in p.operations.items()}
     return Results(
-        tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants, entries,
-        tuple(reproductions), comparisons,
+        tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants, defined,
+        entries, tuple(reproductions), comparisons,
     )  # fmt: skip
 
 

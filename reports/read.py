@@ -65,6 +65,7 @@ class Process:
     records: list[Record] = field(default_factory=list)
     checks: dict[str, catalogue.Check] = field(default_factory=dict)
     kills: tuple[catalogue.Mutant, ...] = ()
+    operations: dict[str, catalogue.Operation] = field(default_factory=dict)
     entries: dict[str, entries.Entry] = field(default_factory=dict)
     reproductions: list[Reproduction] = field(default_factory=list)
     sides: dict[str, Side] = field(default_factory=dict)
@@ -194,6 +195,11 @@ def _kills(data: Mapping[str, Any], processes: list[Process]) -> None:
     processes[-1].kills = catalogue.read_kills(data)
 
 
+def _operation(data: Mapping[str, Any], processes: list[Process]) -> None:
+    operation = catalogue.read_operation(data)
+    processes[-1].operations[operation.name] = operation
+
+
 def _entry(data: Mapping[str, Any], processes: list[Process]) -> None:
     entry = entries.read_entry(data)
     processes[-1].entries[entry.id] = entry
@@ -260,6 +266,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "record": _record,
     "check": _check,
     "kills": _kills,
+    "operation": _operation,
     "entry": _entry,
     "reproduction": _reproduction,
     "note": _note,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
@@ -13,10 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.model import RESULT_FORMAT, Change, Ratio, Record, Reproduction, Side
+from suite.model import RESULT_FORMAT, Change, Operation, Ratio, Record, Reproduction, Side
 
 KILLS = Path(__file__).resolve().parent.parent / "fixtures" / "kills.json"
 """Which checks reject which mutants, as ``suite.meta.kills`` measured it."""
+
+
+BOUNDS = {"value": "bound", "gradient": "gradient_bound", "second derivative": "curvature_bound"}
+"""What an operation has bounds of, and where they stand."""
 
 
 class ReportDirectoryError(Exception):
@@ -63,6 +68,11 @@ class Writer:
         if KILLS.exists():
             self.line(kind="kills", mutants=json.loads(KILLS.read_text(encoding="utf-8")))
 
+    def operations(self, selected: Iterable[Operation]) -> None:
+        """What each operation is, as :func:`described` says it."""
+        for operation in selected:
+            self.line(kind="operation", **described(operation))
+
     def record(self, record: Record | Change | Ratio) -> None:
         """One measured fact, or what differs between two releases."""
         self.line(**record.to_json())
@@ -97,6 +107,27 @@ class Writer:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+
+
+def described(operation: Operation) -> dict[str, Any]:
+    """An operation for a reader.
+
+    ``name``, ``formula``, ``source`` (of the bounds), ``shape``; ``arguments``, each with ``name``, ``role``, ``differentiable`` and
+    ``rows``; ``options``, keywords with the numbers that they are checked with; ``range`` and ``gradient range``, closed intervals;
+    ``bounds``: how the bound of the value, the gradient and the second derivative is derived, of those that are bounded at all, as
+    paragraphs.
+    """
+    functions = {name: getattr(operation, attribute) for name, attribute in BOUNDS.items()}
+    return {
+        "name": operation.name, "formula": operation.formula, "source": operation.source, "shape": operation.shape,
+        "arguments": [asdict(argument) for argument in operation.arguments], "options": dict(operation.options),
+        "range": list(operation.range), "gradient range": list(operation.gradient_range),
+        "bounds": {name: _paragraphs(inspect.getdoc(bound) or "") for name, bound in functions.items() if bound},
+    }  # fmt: skip
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [" ".join(part.split()) for part in text.split("\n\n")]
 
 
 def _finite(data: Any) -> Any:

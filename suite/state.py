@@ -15,6 +15,7 @@ from suite.cases import PROFILES, all_cases, cases_of, in_thin_sweep, taken
 from suite.checks import Check, checks
 from suite.loading import Declared
 from suite.model import Case, Implementation, Record, Reproduction
+from suite.operations import operations
 from suite.reproducing import Attempt, attempts, catalogue
 from suite.selection import Selection
 from suite.session import Session
@@ -78,6 +79,8 @@ class State:
         self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
         self.writer.environment("suite", "suite", machine.facts())
         self.writer.catalogue(checks().values())
+        chosen = {case.operation for case in self.cases()}
+        self.writer.operations(operation for name, operation in operations().items() if name in chosen)
 
     def environment(self, backend: str, x64: bool) -> str:
         """The id of the environment that a backend runs in; its facts are written once."""

@@ -60,6 +60,15 @@ def check(name: str = "value_within_bound", **more: Any) -> Line:
     return {"kind": "check", "name": name, "family": "stability", "type": "bound", "statement": f"Near. {SCRIPT}", **more}
 
 
+def operation(name: str = "sigmoid", **more: Any) -> Line:
+    """What an operation is; ``more`` replaces its fields."""
+    argument = {"name": "x", "role": "real", "differentiable": True, "rows": False}
+    bounds = {"value": ["1/(1 + e^−x).", f"Twice. {SCRIPT}"], "gradient": ["s(1 − s)."]}
+    texts = {"name": name, "formula": f"σ(x) {SCRIPT}", "source": "standard model", "shape": "elementwise"}
+    ranges = {"range": [0.0, 1.0], "gradient range": ["-inf", "inf"]}
+    return {"kind": "operation", **texts, "arguments": [argument], "options": {"gamma": 2.0}, **ranges, "bounds": bounds, **more}
+
+
 def kills(*mutants: Line) -> Line:
     """Mutants, each with the checks that reject it."""
     one: Line = {"mutant": "softmax: no maximum", "operation": "softmax", "dtype": "float32", "form": "where"}
@@ -147,6 +156,8 @@ def sample() -> list[Line]:
         facts(XLA_FLAGS=SCRIPT),
         check(),
         check("never_measured"),
+        operation(),
+        operation(SCRIPT),
         kills({}, {"mutant": f"softmax: {SCRIPT}", "rounding": ["never_measured"]}),
         {"kind": "absent", "backend": "tensorflow", "implementation": "", "reason": f"not installed {SCRIPT}"},
         record(),

@@ -38,6 +38,8 @@ class TestReading:
             ('{"kind": "check", "name": "a", "family": "b", "type": "c"}\n', "'statement' is missing"),
             ('{"kind": "kills", "mutants": {}}\n', "'mutants' must be"),
             ('{"kind": "kills", "mutants": [{"meant": "a"}]}\n', "'meant' must be"),
+            ('{"kind": "operation", "name": "a"}\n', "'formula' is missing"),
+            ('{"kind": "operation", "name": "a", "formula": "", "source": "", "shape": "", "bounds": [], "arguments": []}\n', "'bounds' and"),
             ('{"kind": "end", "run": "other"}\n', "does not begin"),
             ('{"kind": "record"}\n', "'case' is missing"),
             ('{"kind": "environment", "id": "a", "backend": "b", "facts": []}\n', "'facts' must be"),

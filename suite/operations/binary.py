@@ -45,11 +45,26 @@ def _is_soft(y: Floats) -> Floats:
     return np.asarray(((y != 0.0) & (y != 1.0)).astype(np.float64))
 
 
-def with_logits_error(x: Floats, y: Floats, exact: Floats, r: Rounding) -> Floats:
+def _with_logits_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
     """The larger of two forms: max(x, 0) − x y + log1p(e^−|x|), and −y log σ(x) − (1 − y) log σ(−x).
 
     The first one's products and difference are exact for hard labels; the second is a sum of non-negative terms.
     """
+    return with_logits_error(inputs["logits"], inputs["labels"], exact, r)
+
+
+def _with_logits_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """Derivatives of the two forms: with t = σ(−|x|), 1 − y − t or t − y; y σ(−x) and (1 − y) σ(x), each from its softplus."""
+    return (with_logits_gradient_error(inputs["logits"], inputs["labels"], r),)
+
+
+def _with_logits_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """σ' from either form: the second derivative of softplus of both signs, whatever the label."""
+    return _with_logits_curvature_error(inputs["logits"], r)
+
+
+def with_logits_error(x: Floats, y: Floats, exact: Floats, r: Rounding) -> Floats:
+    """Absolute error of the loss, for all forms of it."""
     tail = r.grow(r.relative("exp") + r.relative("log1p")) * log1p_exp(x)
     product = np.abs(x * y)
     soft = _is_soft(y) * r.u * (product + np.abs(np.maximum(x, 0.0) - x * y))
@@ -57,7 +72,7 @@ def with_logits_error(x: Floats, y: Floats, exact: Floats, r: Rounding) -> Float
 
 
 def with_logits_gradient_error(x: Floats, y: Floats, r: Rounding) -> Floats:
-    """Derivatives of the two forms: with t = σ(−|x|), 1 − y − t or t − y; y σ(−x) and (1 − y) σ(x), each from its softplus."""
+    """Absolute error of its derivative."""
     t = logistic(-np.abs(x))
     down = y * logistic(-x) * exp_difference(-x - softplus(-x), softplus_error(-x, r), r)
     up = (1.0 - y) * logistic(x) * exp_difference(x - softplus(x), softplus_error(x, r), r)
@@ -66,7 +81,6 @@ def with_logits_gradient_error(x: Floats, y: Floats, r: Rounding) -> Floats:
 
 
 def _with_logits_curvature_error(x: Floats, r: Rounding) -> Floats:
-    """σ' from either form: softplus'' of both signs, whatever the label."""
     return softplus_curvature_error(x, r) + softplus_curvature_error(-x, r)
 
 
@@ -88,6 +102,7 @@ def _weight(y: Floats, q: Floats, r: Rounding) -> tuple[Floats, Floats]:
 
 
 def _weighted_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """(1 − y) x + l (log1p(e^−|x|) + max(−x, 0)): the weight l = 1 + (q − 1) y rounds three times, exp and log1p carry their errors."""
     x, y = inputs["logits"], inputs["labels"]
     weight, weight_error = _weight(y, inputs["pos_weight"], r)
     linear, curved = np.abs((1.0 - y) * x), softplus(-x)
@@ -99,6 +114,7 @@ def _weighted_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
 
 
 def _weighted_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """(1 − y) − l σ(−x), where σ(−x) comes from t = σ(−|x|) and the weight l carries its own error."""
     x, y = inputs["logits"], inputs["labels"]
     weight, weight_error = _weight(y, inputs["pos_weight"], r)
     t = logistic(-np.abs(x))
@@ -107,6 +123,7 @@ def _weighted_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tupl
 
 
 def _weighted_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """l σ'(x): the error of σ' from either form of the loss, and that of the weight l."""
     weight, weight_error = _weight(inputs["labels"], inputs["pos_weight"], r)
     x = inputs["logits"]
     return np.asarray(weight * _with_logits_curvature_error(x, r) + (1.01 * weight_error + 2.0 * r.u * weight) * logistic(x) * logistic(-x))
@@ -125,14 +142,20 @@ def _from_probabilities_gradient(p: Any, y: Any) -> list[Any]:
     return [positive + (1 - y) / (1 - p) if y != 1 else positive]
 
 
+def _from_probabilities_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """log's relative error in both terms, and three roundings; 1 − p rounds once below ½ and is exact above."""
+    return from_probabilities_error(inputs["probabilities"], inputs["labels"], exact, r)
+
+
 def from_probabilities_error(p: Floats, y: Floats, exact: Floats, r: Rounding) -> Floats:
-    """1 − p rounds once below ½ and is exact above."""
+    """Absolute error of −y log p − (1 − y) log(1 − p)."""
     log_p, log_q = np.abs(np.log(p)), np.abs(np.log1p(-p))
     terms = y * np.where(y > 0, log_p, 0.0), (1.0 - y) * np.where(y < 1, log_q, 0.0)
     return np.asarray(r.relative("log") * (terms[0] + terms[1]) + (1.0 - y) * r.grow(r.u) * (p < 0.5) + r.grow(3.0 * r.u) * np.abs(exact))
 
 
 def _from_probabilities_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """−y/p + (1 − y)/(1 − p): four roundings, of the sizes of both terms together."""
     p, y = inputs["probabilities"], inputs["labels"]
     return (np.asarray(r.grow(4.0 * r.u) * (y / p + np.where(y < 1, (1.0 - y) / (1.0 - p), 0.0))),)
 
@@ -194,6 +217,7 @@ class _FocalErrors:
 
 
 def _focal_bound(inputs: Inputs, exact: Floats, r: Rounding, gamma: float = 2.0, alpha: float = 0.25) -> Floats:
+    """(1 − p_t)^γ moves as 1 − p_t does when p_t errs as a sigmoid may; times the cross-entropy with its own error, and pow's."""
     parts = _FocalErrors.of(inputs, r, alpha)
     power, power_error = parts.power(gamma)
     moved = power_error * (parts.loss + parts.loss_error) + power * parts.loss_error
@@ -236,11 +260,13 @@ def _residual_error(x: Floats, y: Floats, r: Rounding) -> tuple[Floats, Floats]:
 
 
 def _squared_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """The square of a residual that carries the sigmoid's error and the rounding of the difference."""
     residual, error = _residual_error(inputs["logits"], inputs["labels"], r)
     return np.asarray((2.0 * residual + error) * error + r.grow(r.u) * exact)
 
 
 def _squared_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """2 (σ(x) − y) σ'(x): the errors of both factors multiplied out, and four roundings."""
     x = inputs["logits"]
     residual, error = _residual_error(x, inputs["labels"], r)
     slope = logistic(x) * logistic(-x)
@@ -302,7 +328,7 @@ _CERTAIN = tuple(({"probabilities": p, "labels": y}, 0.0 if p == y else inf) for
 OPERATIONS = (
     Operation(
         "binary_cross_entropy", (Argument("probabilities", "probability"), _LABELS), "elementwise", _from_probabilities,
-        lambda inputs, exact, r: from_probabilities_error(inputs["probabilities"], inputs["labels"], exact, r),
+        _from_probabilities_bound,
         "−y log p − (1 − y) log(1 − p)", "standard model, term by term",
         gradient=_from_probabilities_gradient, gradient_bound=_from_probabilities_gradient_bound,
         curvature=_from_probabilities_curvature, curvature_bound=_from_probabilities_curvature_bound, range=_POSITIVE,
@@ -311,12 +337,10 @@ OPERATIONS = (
     ),
     Operation(
         "binary_cross_entropy_with_logits", _LOGITS, "elementwise", _with_logits,
-        lambda inputs, exact, r: with_logits_error(inputs["logits"], inputs["labels"], exact, r),
+        _with_logits_bound,
         "y softplus(−x) + (1 − y) softplus(x)", "standard model on max(x, 0) − x y + log1p(e^−|x|) and on −y log σ(x) − (1−y) log σ(−x)",
-        gradient=_with_logits_gradient,
-        gradient_bound=lambda inputs, exact, r: (with_logits_gradient_error(inputs["logits"], inputs["labels"], r),),
-        curvature=lambda x, y: SIGMOID_SLOPE.ball(x),
-        curvature_bound=lambda inputs, exact, r: _with_logits_curvature_error(inputs["logits"], r),
+        gradient=_with_logits_gradient, gradient_bound=_with_logits_gradient_bound,
+        curvature=lambda x, y: SIGMOID_SLOPE.ball(x), curvature_bound=_with_logits_curvature_bound,
         range=_POSITIVE, critical=_EXTREMES, slices=_hard(*_WITH_LOGITS),
         gradient_range=(-1.0, 1.0), corners=_corners(inf, -inf, inf),
     ),

@@ -84,7 +84,7 @@ def _logits_bound(inputs: Inputs, exact: Floats, r: Rounding, label_smoothing: f
 
 
 def _logits_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding, label_smoothing: float = 0.0) -> tuple[Floats]:
-    """p_i Σ y − y_i."""
+    """p_i Σ y − y_i, where p comes from the logits or is exp of log_softmax, whichever errs more."""
     row = Row.of(inputs["logits"], inputs.get("where"))
     y, more = _smooth_labels(np.abs(_labels(inputs, row.p)), label_smoothing)
     total = y.sum(axis=-1, keepdims=True)
@@ -103,7 +103,7 @@ def _sparse_curvature(logits: Balls, index: int, direction: Balls) -> Balls:
 
 
 def _curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
-    """Σ y p_i (d_i − Σ p_j d_j), multiplied out or not, from p with the error that it has in the gradient."""
+    """Σ y p_i (d_i − Σ p_j d_j) along a direction d, multiplied out or not, from p with the error that it has in the gradient."""
     row = Row.of(inputs["logits"], inputs.get("where"))
     mass = np.abs(_labels(inputs, row.p)).sum(axis=-1, keepdims=True)
     return np.asarray(hessian_product_error(row, inputs["direction"], r) * mass + r.grow((row.terms + 2.0) * r.u) * np.abs(exact))
@@ -151,6 +151,7 @@ def _log_error(inputs: Inputs, r: Rounding, label_smoothing: float) -> tuple[Flo
 
 
 def _probabilities_bound(inputs: Inputs, exact: Floats, r: Rounding, label_smoothing: float = 0.0) -> Floats:
+    """Σ y_i (−log(p_i/Σp)): by a quotient and log, or as log_softmax of log p, whichever errs more; then the products and the sum."""
     log_p, error, y, row = _log_error(inputs, r, label_smoothing)
     return np.asarray((np.abs(y) * (error + r.grow(row.terms * r.u) * np.abs(log_p))).sum(axis=-1))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from suite.floats import Floats
 from suite.model import Argument, Curve, Operation, Slice
-from suite.operations.bounds import Inputs, Rounding
+from suite.operations.bounds import ELEMENTARY, Inputs, Rounding
 
 SOURCE = "ISO C17, annex F (special values); The OpenCL C Specification 3.0, relative error as ULPs (bound)"
 _X = (Argument("x"),)
@@ -54,10 +54,13 @@ def _bound(function: str) -> Any:
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
         return r.in_ulps(function, exact)
 
+    limit = f"{ELEMENTARY[function]:g} units in the last place of the exact value"
+    bound.__doc__ = f"{limit}: the published limit of {function}, which is itself what is judged."
     return bound
 
 
 def _exp_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """e^x is its own derivative: the limit of exp."""
     return (r.in_ulps("exp", exact),)
 
 
@@ -70,6 +73,7 @@ def _reciprocal_bound(roundings: float) -> Any:
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
         return (r.grow(roundings * r.u) * np.abs(exact),)
 
+    bound.__doc__ = "One quotient, which rounds once." if roundings == 1 else "A sum and a quotient, each of which rounds once."
     return bound
 
 
@@ -83,21 +87,22 @@ def _tanh_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Fl
 
 
 def _exp_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """exp's relative error, and the two products of the chain rule."""
     return np.asarray(r.grow(r.relative("exp") + 2.0 * r.u) * exact)
 
 
 def _expm1_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """The derivative's bound, and the two products of the chain rule."""
     return np.asarray(_expm1_gradient_bound(inputs, exact, r)[0] + r.grow(2.0 * r.u) * exact)
 
 
 def _power_bound(roundings: float) -> Any:
-    """−1/x², from the reciprocal squared, as a quotient or by pow.
-
-    The reciprocal may be subnormal, and so may x², by which the result then moves as far relative to itself; where x² overflows, the
-    quotient is 0.
-    """
-
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        """−1/x², for log1p of 1 + x: from the reciprocal squared, as a quotient or by pow.
+
+        The reciprocal may be subnormal, and so may x², by which the result then moves as far relative to itself; where x² overflows, the
+        quotient is 0.
+        """
         size = np.abs(exact)
         lost = r.underflow * size
         square = np.where(lost < 0.5, 2.0 * lost * size, np.inf) + np.where(size * r.fmt.max < 1.01, size, 0.0)

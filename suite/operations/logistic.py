@@ -64,11 +64,25 @@ def of_difference(curve: Curve) -> Curve:
 
 
 def _sigmoid_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """1/(1 + e^−x): exp's error enters with weight 1 − σ(x), the sum and the quotient round once each.
+
+    Where e^−x overflows the quotient is 0; the exact value there is below 1/max.
+    """
     return sigmoid_error(inputs["x"], r)
 
 
-def sigmoid_gradient_error(x: Floats, r: Rounding) -> Floats:
+def _sigmoid_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
     """s(1 − s) from the value s: the error of s enters both factors, the difference and the product round."""
+    return (sigmoid_gradient_error(inputs["x"], r),)
+
+
+def _sigmoid_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """s(1 − s)(1 − 2s) from the value s, whose error enters with |1 − 6s + 6s²|; the differences and products round."""
+    return sigmoid_curvature_error(inputs["x"], exact, r)
+
+
+def sigmoid_gradient_error(x: Floats, r: Rounding) -> Floats:
+    """Absolute error of s(1 − s) from the value s."""
     return np.asarray(sigmoid_error(x, r) + r.grow(2.0 * r.u) * logistic(x) * logistic(-x))
 
 
@@ -80,6 +94,10 @@ def softplus_gradient_error(x: Floats, r: Rounding) -> Floats:
 
 def _softplus_bound(sign: float) -> Any:
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        """max(z, 0) + log1p(e^−|z|): log1p has condition number ≤ 1; the sum's rounding is at most its distance to max(z, 0).
+
+        Here z = x, and −x for log σ.
+        """
         return softplus_error(sign * inputs["x"], r)
 
     return bound
@@ -87,13 +105,25 @@ def _softplus_bound(sign: float) -> Any:
 
 def _softplus_gradient_bound(sign: float) -> Any:
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+        """Whichever is larger of σ(z) computed directly, and exp(z − softplus(z)) from the value, whose error exp carries on.
+
+        Here z = x, and −x for log σ.
+        """
         return (softplus_gradient_error(sign * inputs["x"], r),)
 
     return bound
 
 
+def _softplus_curvature_bound(sign: float) -> Any:
+    def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        """The largest of three ways to σ'(x): by way of σ, of exp(z − softplus(z)) with z = ±x, or of t = e^−|x|/(1 + e^−|x|) as t − t²."""
+        return softplus_curvature_error(sign * inputs["x"], r)
+
+    return bound
+
+
 def sigmoid_curvature_error(x: Floats, exact: Floats, r: Rounding) -> Floats:
-    """s(1 − s)(1 − 2s) from the value s, whose error enters with |1 − 6s + 6s²|; the differences and products round."""
+    """Absolute error of s(1 − s)(1 − 2s) from the value s."""
     s, slope = logistic(x), logistic(x) * logistic(-x)
     inherited = (sigmoid_error(x, r) + r.u * s) * np.abs(1.0 - 6.0 * slope)
     return np.asarray(inherited + 6.0 * sigmoid_error(x, r) ** 2 + r.grow(8.0 * r.u) * slope)
@@ -108,10 +138,12 @@ def softplus_curvature_error(x: Floats, r: Rounding) -> Floats:
 
 
 def _relu_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """No error: the derivative is 0 or 1."""
     return (np.zeros_like(exact),)
 
 
 def _relu_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """No error: a comparison rounds nothing."""
     return np.zeros_like(exact)
 
 
@@ -120,8 +152,7 @@ OPERATIONS = (
         "sigmoid", _X, "elementwise", sigmoid_ball, _sigmoid_bound, "σ(x) = 1/(1 + e^−x)",
         "standard model on 1/(1 + e^−x), relative in both tails",
         gradient=lambda x: [sigmoid_ball(x) * sigmoid_ball(-x)],
-        gradient_bound=lambda inputs, exact, r: (sigmoid_gradient_error(inputs["x"], r),),
-        curvature=SIGMOID_BEND.ball, curvature_bound=lambda inputs, exact, r: sigmoid_curvature_error(inputs["x"], exact, r),
+        gradient_bound=_sigmoid_gradient_bound, curvature=SIGMOID_BEND.ball, curvature_bound=_sigmoid_curvature_bound,
         special={inf: 1.0, -inf: 0.0}, range=(0.0, 1.0), critical=_BOTH_SIDES,
         slices=(Slice((SIGMOID, SIGMOID_SLOPE, SIGMOID_BEND)),),
         gradient_range=(0.0, 0.25),
@@ -130,7 +161,7 @@ OPERATIONS = (
         "log_sigmoid", _X, "elementwise", lambda x: -softplus_ball(-x), _softplus_bound(-1.0), "log σ(x) = −softplus(−x)",
         "standard model on min(x, 0) − log1p(e^−|x|)",
         gradient=lambda x: [sigmoid_ball(-x)], gradient_bound=_softplus_gradient_bound(-1.0),
-        curvature=lambda x: -SIGMOID_SLOPE.ball(x), curvature_bound=lambda inputs, exact, r: softplus_curvature_error(-inputs["x"], r),
+        curvature=lambda x: -SIGMOID_SLOPE.ball(x), curvature_bound=_softplus_curvature_bound(-1.0),
         special={inf: 0.0, -inf: -inf}, range=(-inf, 0.0), critical=_BOTH_SIDES,
         slices=(Slice((REFLECTED_SOFTPLUS.negated(), REFLECTED_SIGMOID, SIGMOID_SLOPE.negated())),),
         gradient_range=(0.0, 1.0),
@@ -139,7 +170,7 @@ OPERATIONS = (
         "softplus", _X, "elementwise", softplus_ball, _softplus_bound(1.0), "softplus(x) = log(1 + e^x)",
         "standard model on max(x, 0) + log1p(e^−|x|)",
         gradient=lambda x: [sigmoid_ball(x)], gradient_bound=_softplus_gradient_bound(1.0),
-        curvature=SIGMOID_SLOPE.ball, curvature_bound=lambda inputs, exact, r: softplus_curvature_error(inputs["x"], r),
+        curvature=SIGMOID_SLOPE.ball, curvature_bound=_softplus_curvature_bound(1.0),
         special={inf: inf, -inf: 0.0}, range=(0.0, inf), critical=_BOTH_SIDES,
         slices=(Slice((SOFTPLUS, SIGMOID, SIGMOID_SLOPE)),),
         gradient_range=(0.0, 1.0),

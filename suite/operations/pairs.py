@@ -46,10 +46,7 @@ def _tail(inputs: Inputs, scale: float) -> tuple[Floats, Floats]:
 
 
 def _error(inputs: Inputs, exact: Floats, r: Rounding, scale: float) -> Floats:
-    """max + log1p(e^−d)/scale, d = |a − b|·scale: d rounds (to base 2 also the product with ln 2 and the constant), then exp and log1p.
-
-    The last sum's rounding is at most its distance to the maximum, which is representable.
-    """
+    """Absolute error of max + log1p(e^−d)/scale, d = |a − b|·scale."""
     distance, tail = _tail(inputs, scale)
     roundings = 1.0 if scale == 1.0 else 3.0
     relative = r.relative("exp") + r.relative("log1p") + (roundings - 1.0) * r.u
@@ -60,15 +57,18 @@ def _error(inputs: Inputs, exact: Floats, r: Rounding, scale: float) -> Floats:
 
 def _bound(scale: float) -> Any:
     def bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+        """max + log1p(e^−d)/c with d = c|a − b|, c = 1 or ln 2: d rounds (with ln 2 also the product and the constant), then exp and log1p.
+
+        The last sum's rounding is at most its distance to the maximum, which is representable.
+        """
         return _error(inputs, exact, r, scale)
 
     return bound
 
 
 def _gradient_bound(scale: float) -> Any:
-    """Either 1/(1 + e^(other − own)), or exp(own − value) from the value."""
-
     def bound(inputs: Inputs, exact_a: Floats, exact_b: Floats, r: Rounding) -> tuple[Floats, Floats]:
+        """Whichever is larger of 1/(1 + e^(other − own)), and exp(own − value) from the value, whose error exp carries on."""
         top = np.maximum(inputs["a"], inputs["b"])
         distance, tail = _tail(inputs, scale)
         value = top + tail / scale
@@ -90,6 +90,11 @@ def _logaddexp_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Fl
     d = inputs["a"] - inputs["b"]
     slope = logistic(d) * logistic(-d)
     return np.asarray(softplus_curvature_error(d, r) + r.grow(2.0 * r.u * np.minimum(np.abs(d), 1e3)) * slope)
+
+
+def _xlogy_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """log's relative error, and the product rounds once."""
+    return np.asarray(r.grow(r.relative("log") + r.u) * np.abs(exact))
 
 
 def _xlogy_gradient_bound(inputs: Inputs, exact_a: Floats, exact_b: Floats, r: Rounding) -> tuple[Floats, Floats]:
@@ -133,7 +138,7 @@ OPERATIONS = (
     ),
     Operation(
         "xlogy", (Argument("a"), Argument("b", "positive")), "elementwise", lambda a, b: a * b.log() if a != 0 else a,
-        lambda inputs, exact, r: np.asarray(r.grow(r.relative("log") + r.u) * np.abs(exact)), "a log b, 0 where a is 0",
+        _xlogy_bound, "a log b, 0 where a is 0",
         "standard model on a · log b",
         gradient=lambda a, b: [b.log(), a / b], gradient_bound=_xlogy_gradient_bound,
         slices=(Slice((LOG, RECIPROCAL, INVERSE_SQUARE.negated()), moving=(1,), fixed={"a": 1.0}, domain=(0.0, inf), kinks=(0.0,)),),

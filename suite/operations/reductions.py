@@ -41,6 +41,7 @@ def _masked_mean_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
 
 
 def _masked_mean_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
+    """1 over the count, and a product: each rounds once."""
     return (np.asarray(r.grow(2.0 * r.u) * np.abs(exact)),)
 
 

@@ -85,11 +85,12 @@ def _logsumexp_gradient(x: Balls, b: Balls | None = None) -> list[Balls]:
 
 
 def _softmax_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """e^(x_i − max) over its sum, relative: max − x_i times u from the difference, exp's error in both, n − 1 additions."""
     return np.asarray(Row.of(inputs["x"], inputs.get("where")).softmax_relative(r) * exact)
 
 
 def _softmax_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
-    """p_i (c_i − Σ p_j c_j), multiplied out or not, from the values p."""
+    """p_i (c_i − Σ p_j c_j) for a cotangent c, multiplied out or not, from the values p with their error."""
     row = Row.of(inputs["x"], inputs.get("where"))
     c, relative = inputs["cotangent"], row.softmax_relative(r)
     inner = np.abs(row.p * c).sum(axis=-1, keepdims=True)
@@ -98,6 +99,7 @@ def _softmax_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple
 
 
 def _log_softmax_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """(x_i − max) − log Σ e^(x_j − max), absolute: both differences round, the sum errs as softmax's does, and log carries that on."""
     return Row.of(inputs["x"], inputs.get("where")).log_softmax_error(exact, r)
 
 
@@ -110,7 +112,7 @@ def probability_error(row: Row, r: Rounding) -> Floats:
 
 
 def _log_softmax_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
-    """c_i − p_i Σ c."""
+    """c_i − p_i Σ c for a cotangent c, where p comes from the logits or is exp of log_softmax, whichever errs more."""
     row = Row.of(inputs["x"], inputs.get("where"))
     c = inputs["cotangent"]
     total = np.abs(c).sum(axis=-1, keepdims=True)
@@ -131,6 +133,7 @@ def _logsumexp_curvature(x: Balls, direction: Balls) -> Balls:
 
 
 def _logsumexp_curvature_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
+    """p_i (d_i − Σ p_j d_j) along a direction d, multiplied out or not, where p errs as in the gradient."""
     return hessian_product_error(Row.of(inputs["x"], inputs.get("where")), inputs["direction"], r)
 
 
@@ -141,7 +144,7 @@ def _weighted(inputs: Inputs) -> tuple[Row, Floats]:
 
 
 def _logsumexp_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
-    """max + log Σ b e^−depth; the products with b round once more."""
+    """max + log Σ b_j e^(x_j − max): the sum errs as softmax's does, log carries that on; the products with b round once more."""
     row, b = _weighted(inputs)
     weights = np.where(row.p > 0, b * row.p, 0.0)
     total = weights.sum(axis=-1, keepdims=True)
@@ -153,7 +156,7 @@ def _logsumexp_bound(inputs: Inputs, exact: Floats, r: Rounding) -> Floats:
 
 
 def _logsumexp_gradient_bound(inputs: Inputs, exact: Floats, r: Rounding) -> tuple[Floats]:
-    """The softmax, from e^−depth over its sum, or exp(x − logsumexp) from the value."""
+    """The softmax: from e^(x_i − max) over its sum, or exp(x_i − logsumexp) from the value, whichever errs more."""
     row, b = _weighted(inputs)
     value = np.where(row.p > 0, inputs["x"], -np.inf)
     top = value.max(axis=-1, keepdims=True)
