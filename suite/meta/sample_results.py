@@ -103,6 +103,39 @@ def timing(workload: str = "1000", **more: Any) -> Line:
     return record("grade", **{**fields, "extra": extra, **more})
 
 
+def timed(elements: int, seconds: float, row: float = 0, **more: Any) -> Line:
+    """A timing of that many elements, with all that is measured beside it."""
+    extra = {
+        "workload": str(elements), "elements": elements, "row length": row, "stddev": 0.0, "first call (s)": 0.25, "bytes": 8 * elements,
+        "bytes per s": 8 * elements / seconds, "copy bandwidth (bytes per s)": 1e10, "times the memory floor": 3.25,
+        "peak extra memory (bytes)": 4_200_000, "max ulp": 1.75, "mean ulp": 0.375,
+    }  # fmt: skip
+    return timing(value=seconds, **{"extra": extra | more.pop("extra", {}), **more})
+
+
+DIGEST = "17f8ae22e41f87674940a01952b7c28e71657b57b3985d7c7643d7c44f0725b7"
+SWEPT: Line = {
+    "slice": "", "order": 1, "inputs": 4278190081, "histogram": [4278190000, 70, 10, 1], "mean ulp": 0.25, "correctly rounded": 0.875,
+    "max ulp": 2046.5, "descents": 3, "outside": 0, "flushed in": 5, "flushed out": 7, "premature zeros": 9, "non-finite": 0,
+    "NaN expected": 0, "NaN lost": 0, "firsts": {"descents": "0x1.8000000000000p-2"}, "frontier": ["0x1.1542000000000p+4", None],
+    "true zero": ["0x1.9fe3000000000p+6", "-0x1.9fe3000000000p+6"], "digest": DIGEST, "share of bound": 0.5,
+    "profile": [[254, 1, "0x1.0000000000000p+0"], [255, 2, "0x1.8000020000000p+0"], [512, 3, "-0x0.0p+0"]],
+    "limitations": ["sigmoid-saturates"], "seconds": {"evaluating": 1.0},
+}  # fmt: skip
+"""What a sweep has counted."""
+
+
+def sweep(check: str = "sweep gradient", **more: Any) -> Line:
+    """A record of a sweep; ``more`` replaces its fields."""
+    fields: Line = {"check": check, "family": "sweep", "metric": "max error (ulp)", "value": 4093.0, "limit": None, "extra": SWEPT}
+    return record(more.pop("status", "known"), **{**fields, "worst": {"x": "0x1.e800000000000p+2"}, **more})
+
+
+def graded(ulp: float, share: float = 0.25, **more: Any) -> Line:
+    """A record with the grades of a boundary grid, beside those of all inputs."""
+    return record(extra={"max ulp": 99.0, "grid": {"inputs": "0", "max ulp": ulp, "share of bound": share}}, **more)
+
+
 def side(name: str, version: str, **more: Any) -> Line:
     """One of two releases of JAX."""
     versions = {"jax": version, "jaxlib": version, "numpy": "2.4.0"}

@@ -19,7 +19,7 @@ from reports.html import build
 from reports.read import ResultsError
 from reports.steps import SHORTEST, _costs, noise, penalty, steps
 from reports.trends import figure_data
-from suite.meta.sample_results import SCRIPT, Line, end, facts, record, run, timing
+from suite.meta.sample_results import SCRIPT, Line, end, facts, graded, record, run, timing
 from suite.meta.test_options import ONE, USAGE_ERROR, suite
 
 LEAST = 1e-9
@@ -112,11 +112,6 @@ def runs(tmp_path: Path) -> Runs:
         return tmp_path
 
     return write
-
-
-def graded(ulp: float, share: float = 0.25, **more: Any) -> Line:
-    """A record with the grades of a boundary grid, beside those of all inputs."""
-    return record(extra={"max ulp": 99.0, "grid": {"inputs": "0", ULP: ulp, SHARE: share}}, **more)
 
 
 def timed(backend: str, seconds: float, check: str = "forward", dtype: str = "float32", **more: Any) -> Line:

@@ -17,19 +17,9 @@ from reports.merge import read
 from reports.scaling import Fit, fits
 from reports.timings import Timing, timings
 from reports.view import View
-from suite.meta.sample_results import Line, end, facts, record, run, timing
+from suite.meta.sample_results import Line, end, facts, record, run, timed, timing
 
 Rows = Callable[..., list[Timing]]
-
-
-def timed(elements: int, seconds: float, row: float = 0, **more: Any) -> Line:
-    """A timing of that many elements, as they are written today."""
-    extra = {
-        "workload": str(elements), "elements": elements, "row length": row, "stddev": 0.0, "first call (s)": 0.25, "bytes": 8 * elements,
-        "bytes per s": 8 * elements / seconds, "copy bandwidth (bytes per s)": 1e10, "times the memory floor": 3.25,
-        "peak extra memory (bytes)": 4_200_000, "max ulp": 1.75, "mean ulp": 0.375,
-    }  # fmt: skip
-    return timing(value=seconds, **{"extra": extra | more.pop("extra", {}), **more})
 
 
 @pytest.fixture

@@ -16,25 +16,9 @@ from reports.merge import read
 from reports.sections.operations import accuracy
 from reports.sweeps import Point, figure_data, pattern, point, sweeps
 from reports.view import View
-from suite.meta.sample_results import SCRIPT, Line, end, facts, record, run
-
-DIGEST = "17f8ae22e41f87674940a01952b7c28e71657b57b3985d7c7643d7c44f0725b7"
-EXTRA: Line = {
-    "slice": "", "order": 1, "inputs": 4278190081, "histogram": [4278190000, 70, 10, 1], "mean ulp": 0.25, "correctly rounded": 0.875,
-    "max ulp": 2046.5, "descents": 3, "outside": 0, "flushed in": 5, "flushed out": 7, "premature zeros": 9, "non-finite": 0,
-    "NaN expected": 0, "NaN lost": 0, "firsts": {"descents": "0x1.8000000000000p-2"}, "frontier": ["0x1.1542000000000p+4", None],
-    "true zero": ["0x1.9fe3000000000p+6", "-0x1.9fe3000000000p+6"], "digest": DIGEST, "share of bound": 0.5,
-    "profile": [[254, 1, "0x1.0000000000000p+0"], [255, 2, "0x1.8000020000000p+0"], [512, 3, "-0x0.0p+0"]],
-    "limitations": ["sigmoid-saturates"], "seconds": {"evaluating": 1.0},
-}  # fmt: skip
+from suite.meta.sample_results import DIGEST, SCRIPT, SWEPT, Line, end, facts, record, run, sweep
 
 ODD: tuple[Any, ...] = (None, True, -1, 10**400, 1e300, math.inf, math.nan, "x", "0x1p+99999", "nan", [], [[]], [1, 2, 3], {}, [None, {}])
-
-
-def sweep(check: str = "sweep gradient", **more: Any) -> Line:
-    """A record of a sweep; ``more`` replaces its fields."""
-    fields: Line = {"check": check, "family": "sweep", "metric": "max error (ulp)", "value": 4093.0, "limit": None, "extra": EXTRA}
-    return record(more.pop("status", "known"), **{**fields, "worst": {"x": "0x1.e800000000000p+2"}, **more})
 
 
 def written(folder: Path, *lines: Line) -> Path:
@@ -71,7 +55,7 @@ def test_an_output_is_shown_whole(tmp_path: Path) -> None:
 
 def test_texts_are_escaped(tmp_path: Path) -> None:
     """Whatever a record says shows as text, on the pages and in the figures' data."""
-    extra = {**EXTRA, "slice": SCRIPT, "limitations": [SCRIPT], "digest": SCRIPT, "frontier": [SCRIPT, None], "firsts": {SCRIPT: SCRIPT}}
+    extra = {**SWEPT, "slice": SCRIPT, "limitations": [SCRIPT], "digest": SCRIPT, "frontier": [SCRIPT, None], "firsts": {SCRIPT: SCRIPT}}
     line = sweep(f"sweep {SCRIPT}", operation=SCRIPT, implementation=SCRIPT, backend=SCRIPT, extra=extra, worst={"x": SCRIPT})
     made = pages(tmp_path, line)
     assert not [name for name, text in made.items() if SCRIPT in text]
@@ -87,8 +71,8 @@ def test_odd_fields_break_nothing(tmp_path: Path, dtype: str) -> None:
     lines = [sweep(dtype=dtype, extra={}, worst={}, value=None)]
     for i, odd in enumerate(ODD):
         profile = [odd, [0, 1, odd], [odd, 1, "0x1p+0"], [0, odd, "0x1p+0"], [9999, 1, "0x1p+0"]]
-        lines.append(sweep(dtype=dtype, extra=dict.fromkeys(EXTRA, odd), worst={"x": odd}, implementation=f"f{i}"))
-        lines.append(sweep(dtype=dtype, extra={**EXTRA, "profile": profile, "frontier": [odd, odd]}, implementation=f"g{i}"))
+        lines.append(sweep(dtype=dtype, extra=dict.fromkeys(SWEPT, odd), worst={"x": odd}, implementation=f"f{i}"))
+        lines.append(sweep(dtype=dtype, extra={**SWEPT, "profile": profile, "frontier": [odd, odd]}, implementation=f"g{i}"))
     text = pages(tmp_path, *lines)["sweeps/sigmoid.html"]
     assert text.count("<tr data-s=") == len(lines)
     assert "float32" not in text or json.loads(text.split('application/json">')[1].split("</script>")[0], parse_constant=pytest.fail)
@@ -117,7 +101,7 @@ def test_pages_are_bounded(tmp_path: Path) -> None:
     """Many outputs are continued on further pages, those together that should be the same; the first page links them all."""
     profile = [[b, 1 + b, (1.0 + b / 1024).hex()] for b in range(1024)]
     lines = [
-        sweep(f"sweep {what}", implementation=f"f{i}", extra={**EXTRA, "profile": profile[i:]})
+        sweep(f"sweep {what}", implementation=f"f{i}", extra={**SWEPT, "profile": profile[i:]})
         for what in ("value", "gradient")
         for i in range(60)
     ]
@@ -132,7 +116,7 @@ def test_pages_are_bounded(tmp_path: Path) -> None:
 
 def test_figures_have_every_piece(tmp_path: Path) -> None:
     """Steps of one and unknown places are left out; an input is its place in its piece, and a pair of 16 bits one number."""
-    pair = {**EXTRA, "profile": [[512, 4, ["-0x0.0p+0", "0x1.0000000000000p+0"]], [513, 5, ["0x1p+0", "0x1p+0"]]]}
+    pair = {**SWEPT, "profile": [[512, 4, ["-0x0.0p+0", "0x1.0000000000000p+0"]], [513, 5, ["0x1p+0", "0x1p+0"]]]}
     view = View(read([written(tmp_path, sweep(), sweep(dtype="bfloat16", extra=pair))]))
     data = figure_data(sweeps(view.cases))
     (*_, paired, pairs, _), (*_, single, one, zeros) = data["rows"]
@@ -175,7 +159,7 @@ def test_a_search_is_shown_as_what_it_is(tmp_path: Path) -> None:
 
 def test_a_part_is_not_taken_for_the_whole(tmp_path: Path) -> None:
     """Neither in the first sentence nor beside the others: digests of different inputs are not compared."""
-    part = sweep("sweep gradient, shards 3 to 5 alone", extra={**EXTRA, "digest": DIGEST[::-1]})
+    part = sweep("sweep gradient, shards 3 to 5 alone", extra={**SWEPT, "digest": DIGEST[::-1]})
     (tmp_path / "alone").mkdir()
     alone = unescape(pages(tmp_path / "alone", part)["sweeps.html"])
     assert "at every input of" not in alone
