@@ -203,3 +203,32 @@ def sample() -> list[Line]:
         reproduction(holds=False, backend="keras-jax"),
         end(exit=1, finished=3),
     ]
+
+
+def everything() -> list[list[Line]]:
+    """Result files of which a report has every kind of page, of figure and of status."""
+    names: list[Line] = [{}, {"implementation": SCRIPT}, {"backend": "numpy", "implementation": "scipy.special.expit"}]
+    grades: Line = {"max ulp": 2.5, "mean ulp": 0.5, "premature zeros": 3.0, "frontier": 17.5, "correctly rounded": 0.75}
+    sizes = {n: 5e-6 + 2e-9 * n for n in (1_000, 10_000, 1_000_000)}
+    more = [
+        run("r2", selected=9),
+        facts(),
+        *(record(dtype=dtype, **name, extra=grades) for dtype in ("float16", "float32") for name in names),
+        *(record(check="gradient_within_bound", **name, extra=grades) for name in names),
+        *(timed(n, t, **name, check=what) for n, t in sizes.items() for name in names for what in ("forward", "gradient")),
+        *(timed(n, t, operation="softmax") for n, t in sizes.items()),
+        *(sweep(f"sweep {of}", dtype=dtype, **name) for of in ("value", "gradient") for dtype in ("float16", "float32") for name in names),
+        {**sweep("search value"), "family": "search", "value": 32.0, "extra": {"evaluations": 68096, "seed": 1}},
+        end("r2", finished=9),
+    ]  # fmt: skip
+    return [sample(), more, comparison()]
+
+
+def earlier() -> list[list[Line]]:
+    """Runs, a day apart, after three of which an error has grown."""
+    found = []
+    for day in range(1, 7):
+        ulp = 1.0 if day < 4 else 4.0
+        lines = [graded(ulp, ulp / 8), graded(ulp, dtype="float16"), timing(), timing(backend="numpy", implementation="numpy.exp")]
+        found.append([run(f"h{day}", f"2026-11-{day:02}T00:00:00+00:00"), facts(), *lines, end(f"h{day}")])
+    return found
