@@ -17,7 +17,7 @@ from reports.catalogue import Check, Mutant, Operation
 from reports.compared import Comparison, comparison
 from reports.entries import Entry
 from reports.read import Absent, Process, read_processes
-from suite.model import Record, Reproduction
+from suite.model import Held, Record, Reproduction
 
 JUDGED = ("pass", "known", "fail", "error")
 """Statuses that are a verdict, the mildest first."""
@@ -89,6 +89,7 @@ class Results:
     entries: Mapping[str, Entry] = field(default_factory=dict)
     reproductions: tuple[Reproduction, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    held: tuple[Held, ...] = ()
 
     @property
     def failures(self) -> int:
@@ -127,8 +128,21 @@ def read(paths: Iterable[Path | str]) -> Results:
     defined = {name: operation for p in processes for name, operation in p.operations.items()}
     return Results(
         tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants, defined,
-        entries, tuple(reproductions), comparisons,
+        entries, tuple(reproductions), comparisons, _held(by_run.values()),
     )  # fmt: skip
+
+
+def _held(runs: Iterable[Sequence[Process]]) -> tuple[Held, ...]:
+    """Of the latest run, over all of its processes."""
+    latest: dict[tuple[str, str], Held] = {}
+    for group in runs:
+        of_run: dict[tuple[str, str], list[Held]] = defaultdict(list)
+        for held in (h for process in group for h in process.held):
+            of_run[held.backend, held.platform].append(held)
+        for key, parts in of_run.items():
+            counts = {name: sum(getattr(part, name) for part in parts) for name in ("graded", "compared", "worse", "better")}
+            latest[key] = replace(parts[-1], **counts)
+    return tuple(latest.values())
 
 
 def _run(group: Sequence[Process]) -> Run:

@@ -17,12 +17,13 @@ from typing import Any, get_args, get_type_hints
 
 from reports import catalogue, entries
 from reports.fields import any_object, object_of_strings, one_of, real, string, whole
-from suite.model import RESULT_FORMAT, Change, Direction, Ratio, Record, Reproduction, Side, Speed, Status
+from suite.model import RESULT_FORMAT, Change, Direction, Held, Kinship, Ratio, Record, Reproduction, Side, Speed, Status
 
 SUFFIX = ".jsonl"
 STATUSES: tuple[str, ...] = get_args(Status)
 _SIDES: tuple[str, ...] = get_args(get_type_hints(Side)["name"])
 _DIRECTIONS: tuple[str, ...] = get_args(Direction)
+_KINSHIPS: tuple[str, ...] = get_args(Kinship)
 _SPEEDS: tuple[str, ...] = get_args(Speed)
 
 
@@ -68,6 +69,7 @@ class Process:
     operations: dict[str, catalogue.Operation] = field(default_factory=dict)
     entries: dict[str, entries.Entry] = field(default_factory=dict)
     reproductions: list[Reproduction] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     sides: dict[str, Side] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     ratios: list[Ratio] = field(default_factory=list)
@@ -213,6 +215,13 @@ def _note(data: Mapping[str, Any], processes: list[Process]) -> None:
     processes[-1].notes.append(string(data, "text"))
 
 
+def _held(data: Mapping[str, Any], processes: list[Process]) -> None:
+    one_of(data, "kinship", _KINSHIPS)
+    backend, platform, baseline, versions = (string(data, key) for key in ("backend", "platform", "baseline", "versions"))
+    graded, compared, worse, better = (whole(data, key) for key in ("graded", "compared", "worse", "better"))
+    processes[-1].held.append(Held(backend, platform, baseline, data["kinship"], versions, graded, compared, worse, better))
+
+
 def _side(data: Mapping[str, Any], processes: list[Process]) -> None:
     versions = object_of_strings(data, "versions") if "versions" in data else {}
     name = one_of(data, "name", _SIDES)
@@ -270,6 +279,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "entry": _entry,
     "reproduction": _reproduction,
     "note": _note,
+    "held": _held,
     "side": _side,
     "change": _change,
     "ratio": _ratio,

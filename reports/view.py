@@ -207,15 +207,16 @@ class View:
         t = self.tally
         missing = t.absent + sum(not elsewhere for _, elsewhere in self.absent)
         over = f"{text.plural(t.checks, 'check')} on {text.plural(t.cases, 'case')}"
-        counts = [f"{t.passed:,} passed", f"{t.known:,} failed as known"] if t.checks else []
-        counts += [f"{t.failed:,} failed", f"{t.errors:,} raised an error"] if t.checks else []
-        more = [text.plural(t.characterised, "characterisation"), text.plural(t.timings, "timing"), f"{missing:,} not measured"]
+        counts = [f"{t.passed:,} passed", *([f"{t.known:,} failed as known"] if t.known else []), f"{t.failed or 'none'} failed"]
+        counts += [f"{t.errors:,} raised an error"] if t.errors else []
+        more = [text.plural(n, word) for n, word in ((t.characterised, "characterisation"), (t.timings, "timing")) if n]
+        more += [f"{missing:,} not measured"] if missing else []
         body = f"Of {over}, {_listed(counts)}" if t.checks else f"No check was run on {text.plural(t.cases, 'case')}"
         lead = {"failed": "Failed. ", "incomplete": "Incomplete. ", "passed": "No new failure. ", "empty": "Nothing judged. "}
         book = sentence(self.results.reproductions)
         said = [*([book] if book else []), *(found.sentence for found in self.results.comparisons)]
         also = " The results are incomplete." if self.results.incomplete and self.state == "failed" else ""
-        checked = [] if said and not t.cases else [f"{body}; {_listed(more)}."]
+        checked = [] if said and not t.cases else [f"{body}{'; ' if more else ''}{_listed(more)}."]
         return f"{lead[self.state]}{' '.join([*checked, *said])}{also}"
 
 

@@ -27,8 +27,8 @@ from suite.backends import backends
 from suite.cases import all_cases
 from suite.commandline import UNUSABLE, Parser
 from suite.floats import FORMATS
-from suite.model import Record
-from suite.platforms import Kinship, Platform
+from suite.model import Held, Kinship, Record
+from suite.platforms import Platform
 
 BASELINES = Path(__file__).resolve().parent.parent / "fixtures" / "baselines"
 FORMAT = 1
@@ -100,7 +100,7 @@ def grew(name: str, before: float, after: float, kinship: Kinship = "same") -> b
 
 @dataclass(frozen=True)
 class Comparison:
-    """A case's grades beside a baseline: names of those that are worse, each with what it was; or whether any is better.
+    """A case's grades beside a baseline: those that are worse, each as it was, or, if none is, those that are better.
 
     ``baseline`` is the file's name, ``versions`` what it was recorded with, ``slack`` by how many bits grades may grow.
     """
@@ -109,7 +109,7 @@ class Comparison:
     versions: str
     slack: float
     worse: Mapping[str, float] = field(default_factory=dict)
-    better: bool = False
+    better: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Baseline:
         kinship = self.platform.kinship(here)
         names, slack = HELD[kinship]
         worse = {n: before[n] for n in names if grew(n, before[n], rounded_up(now[n]), kinship)}
-        better = not worse and any(grew(n, rounded_up(now[n]), before[n], kinship) for n in names)
+        better = {} if worse else {n: before[n] for n in names if grew(n, rounded_up(now[n]), before[n], kinship)}
         return Comparison(self.path.name, self.platform.differing(here) or self.platform.release, slack, worse, better)
 
 
@@ -161,6 +161,13 @@ class Baselines:
             if found := [b for b in self.known if b.platform.kinship(platform) == kinship]:
                 return kinship, platform, max(found, key=lambda b: b.platform.newness)
         return "none", platform, None
+
+    def held(self) -> Iterator[Held]:
+        """What a run has held, backend by backend."""
+        for backend, (kinship, platform, baseline) in self._chosen.items():
+            counts = {name: self._counts[backend][name] for name in ("graded", "compared", "worse", "better")}
+            versions = (baseline.platform.differing(platform) or baseline.platform.release) if baseline else ""
+            yield Held(backend, platform.name, baseline.path.name if baseline else "", kinship, versions, **counts)
 
     def notes(self, results: str) -> Iterator[str]:
         """What a run has to say at its end, a line for each backend at most; ``results`` are its result files."""

@@ -6,18 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from packaging.version import InvalidVersion, Version
 
 from suite.backends import backends
+from suite.model import Kinship
 
 SETTINGS = ("XLA_FLAGS", "TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "jax matmul precision", "numpy cpu features")
 """Facts of a backend's process, beside the CPU's vector extensions, that change which kernels run."""
 
 _UNSET = ("", "(default)", "None")
-
-Kinship = Literal["same", "other versions", "other CPU", "none"]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from suite.reproduction import script
 from suite.session import Judgement, Session
 
 GRID = "boundary grid"
+BETTER = "better than baseline"
+"""The key in a record's ``extra``: by grade, what it was and what it is."""
+
 ACCEPT = "if it is to stay so, record it: python -m suite.baselines write RESULT-FILES"
 """The end of a message: a ratchet is loosened by nothing but this command."""
 
@@ -37,7 +40,7 @@ def hold(baselines: Baselines, session: Session, check: Check, case: Case, outco
     if found and found.worse:
         record = _worse(session, check, record, judged, found)
         outcome.failures.append(f"{record.message}\n\n{record.reproduction}".rstrip())
-    outcome.records[0] = record
+    outcome.records[0] = _better(record, found)
     return outcome
 
 
@@ -52,7 +55,17 @@ def hold_sweep(baselines: Baselines, session: Session, case: Case, outcome: Outc
         message = f"{_told(record, found)}{where}\n{ACCEPT}"
         outcome.records[0] = replace(record, status="fail", message=message, extra={**record.extra, "baseline": dict(found.worse)})
         outcome.failures.append(message)
+    else:
+        outcome.records[0] = _better(record, found)
     return outcome
+
+
+def _better(record: Record, found: Comparison | None) -> Record:
+    """A record that says what of it is better than its baseline: grades, each as it was and as it is."""
+    now = graded(record)
+    if now is None or found is None or not found.better:
+        return record
+    return replace(record, extra={**record.extra, BETTER: {name: [before, now[name]] for name, before in found.better.items()}})
 
 
 def _told(record: Record, found: Comparison) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from suite.model import RESULT_FORMAT, Change, Operation, Ratio, Record, Reproduction, Side
+from suite.model import RESULT_FORMAT, Change, Held, Operation, Ratio, Record, Reproduction, Side
 
 KILLS = Path(__file__).resolve().parent.parent / "fixtures" / "kills.json"
 """Which checks reject which mutants, as ``suite.meta.kills`` measured it."""
@@ -76,6 +76,10 @@ class Writer:
     def record(self, record: Record | Change | Ratio) -> None:
         """One measured fact, or what differs between two releases."""
         self.line(**record.to_json())
+
+    def held(self, held: Held) -> None:
+        """What a backend's accuracy was held against."""
+        self.line(kind="held", **asdict(held))
 
     def side(self, side: Side) -> None:
         """One of two releases that are compared."""

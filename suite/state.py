@@ -109,6 +109,8 @@ class State:
         """Writes what is to be said at the end, and closes the result file."""
         self.notes += self.baselines.notes(self.results if self.writer else "RESULT-FILES")
         if self.writer:
+            for held in self.baselines.held():
+                self.writer.held(held)
             for note in self.notes:
                 self.writer.note(note)
             self.writer.end(exit_status, self.finished)

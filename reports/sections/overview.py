@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reports.comparison import paths
 from reports.findings import failures, hrefs
+from reports.held import KINSHIPS, MOST, better
 from reports.merge import MACHINE
 from reports.page import Page, Section
 from reports.read import Absent
@@ -98,9 +99,13 @@ def pages(view: View) -> Iterator[Page]:
         "missing": group_by(view.absent, lambda pair: f"{pair[0].backend}: {pair[0].reason}"),
         "failures": failures(view.cases),
         "hrefs": hrefs(view.cases),
+        "kinships": KINSHIPS,
+        "better": better(view.cases),
+        "most": MOST,
         "compared": [(found, mine[0]) for found, mine in zip(view.results.comparisons, paths(view.results.comparisons), strict=True)],
         "families": [(family, tally(view.cases, family)) for family in families],
         "backends": [(column, tally(cases)) for column, cases in view.by_column.items()],
+        "steps": len(view.history.steps) if view.history else None,
     }
     yield Page("index.html", "overview.j2", "Overview", context)
 

@@ -163,6 +163,26 @@ def test_better_asks_to_be_recorded() -> None:
     ]
 
 
+def test_what_was_held_is_on_record() -> None:
+    """Against which baseline, and how many results it had anything to say about."""
+    known = Baselines([held()])
+    known.compare(measured(**{"max ulp": 0.5}), FACTS)
+    known.compare(measured(inputs="others"), FACTS)
+    (told,) = known.held()
+    assert (told.kinship, told.versions, told.baseline) == ("same", "numpy 2.4.0", f"{told.platform}.json")
+    assert (told.graded, told.compared, told.worse, told.better) == (2, 1, 0, 1)
+
+
+def test_a_result_better_than_its_baseline_says_so(session: Session) -> None:
+    """The grade as it was, and as it is."""
+    grid = dict(recorded(session).grades[CASE.id][VALUE.name])
+    worse = held({**grid, "max ulp": 8.0 * grid["max ulp"]}, Platform.of("numpy", "cpu", session.facts(CASE)))
+    (record, *_) = outcome(session, Baselines([worse])).records
+    before, now = record.extra[ratchet.BETTER]["max ulp"]
+    assert (record.status, before) == ("pass", 8.0 * grid["max ulp"])
+    assert now <= grid["max ulp"]
+
+
 def test_other_versions_are_compared_and_named() -> None:
     """Both are: what was recorded, and what is here."""
     known = Baselines([held()])

@@ -58,7 +58,7 @@ class TestPages:
         """One sentence, each number with its denominator."""
         verdict = View(read([write(*sample())])).verdict
         assert verdict.startswith("Failed. Of 4 checks on 4 cases, 1 passed, 1 failed as known, 1 failed and 1 raised an error;")
-        assert "0 characterisations, 1 timing and 1 not measured. The casebook: of 2 reproductions of 1 claim, " in verdict
+        assert "; 1 timing and 1 not measured. The casebook: of 2 reproductions of 1 claim, " in verdict
 
     def test_a_red_run_without_a_failed_record_is_said(self, write: Write) -> None:
         """A test that fails outside the records must not look like a success."""

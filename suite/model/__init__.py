@@ -21,10 +21,10 @@ from suite.model.checking import (
     Status,
     Straight,
 )
-from suite.model.comparing import Change, Direction, Ratio, Side, Speed
+from suite.model.comparing import Change, Direction, Held, Kinship, Ratio, Side, Speed
 
 __all__ = [
-    "RESULT_FORMAT", "Argument", "Array", "Axis", "Case", "Change", "Curve", "Direction", "Figure", "Implementation", "Limitation",
-    "Operation", "Panel", "Ratio", "Record", "Reproduction", "Role", "Series", "Shape", "Side", "Slice", "Speed", "Statement", "Status",
-    "Straight", "Table", "Verdict",
+    "RESULT_FORMAT", "Argument", "Array", "Axis", "Case", "Change", "Curve", "Direction", "Figure", "Held", "Implementation", "Kinship",
+    "Limitation", "Operation", "Panel", "Ratio", "Record", "Reproduction", "Role", "Series", "Shape", "Side", "Slice", "Speed",
+    "Statement", "Status", "Straight", "Table", "Verdict",
 ]  # fmt: skip

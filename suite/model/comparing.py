@@ -1,4 +1,4 @@
-"""Two releases beside each other: what differs between them in numerics and in time."""
+"""What is compared: results with a baseline, and two releases with each other, in numerics and in time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from suite.model.checking import Case
 Direction = Literal["worse", "better", "changed"]
 """Of numerics. ``worse``: fails, or loses digits, where the old release did not. ``changed``: other bits of the same quality."""
 
+Kinship = Literal["same", "other versions", "other CPU", "none"]
+"""How much a baseline's platform has in common with the one at hand, and so what of its grades means something there."""
+
 Speed = Literal["faster", "slower", "same", "cannot tell", "not measured"]
 """Of time. ``cannot tell``: the launches that there were do not decide it."""
 
@@ -18,6 +21,26 @@ Speed = Literal["faster", "slower", "same", "cannot tell", "not measured"]
 def number(value: Any) -> float | None:
     """A number as a result file has it: infinities and NaN, which JSON lacks, come as strings."""
     return None if value is None else float(value)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a run held a backend's accuracy against.
+
+    ``baseline`` is the file's name, empty if no baseline is known for the backend; ``platform`` is the stem that a baseline of the
+    platform at hand has. ``versions`` are those that it was recorded with: where they differ, beside those at hand. Of the ``graded``
+    results so many were ``compared``, the others are not on record; so many of these have got ``worse``, or ``better``.
+    """
+
+    backend: str
+    platform: str
+    baseline: str
+    kinship: Kinship
+    versions: str = ""
+    graded: int = 0
+    compared: int = 0
+    worse: int = 0
+    better: int = 0
 
 
 @dataclass(frozen=True)
