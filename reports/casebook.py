@@ -145,5 +145,10 @@ def _series(series: Series) -> dict[str, Any]:
 
 
 def _points(values: Iterable[float]) -> list[float | int | None]:
-    """With what JSON lacks left out, and whole numbers short."""
-    return [None if not math.isfinite(v) else int(v) if v == int(v) and abs(v) < 1e6 else v for v in values]
+    """With what JSON lacks left out, and no more digits than can be seen or pointed at."""
+    return [_short(v) if math.isfinite(v) else None for v in values]
+
+
+def _short(value: float) -> float | int:
+    rounded = float(f"{value:.5g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded

@@ -54,7 +54,7 @@ def _remove_stale(output: Path, folder: Path, written: set[str]) -> None:
         earlier = set()
     for name in earlier - written:
         path = output / str(name)
-        if path.suffix in (".html", ".js", ".png") and output.resolve() in path.resolve().parents:
+        if path.suffix in (".html", ".js", ".png", ".svg") and output.resolve() in path.resolve().parents:
             path.unlink(missing_ok=True)
     _write(folder, _MANIFEST, json.dumps(sorted(written)))
     (folder / _MANIFEST).replace(manifest)

@@ -34,7 +34,7 @@ def files(view: View) -> Iterator[tuple[str, str | bytes]]:
         yield f"{FOLDER}/{chapter.anchor}.js", script(chapter)
         _, first = chapter.figures[0]
         for number, figure in enumerate(first, 1):
-            yield f"{FOLDER}/{chapter.anchor}-{number}.png", pictures.draw(figure)
+            yield f"{FOLDER}/{chapter.anchor}-{number}.svg", pictures.draw(figure)
 
 
 SECTION = Section("Casebook", 14, pages, files)

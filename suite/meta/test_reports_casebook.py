@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from reports.casebook import chapters, columns, script
+from reports.drawing import Scale
 from reports.html import build
 from reports.merge import read
 from reports.pictures import draw
@@ -16,7 +19,7 @@ from reports.read import ResultsError
 from reports.summary import summary
 from reports.view import View
 from suite.meta.sample_results import SCRIPT, Line, Write, end, entry, facts, record, reproduction, run
-from suite.model import Reproduction
+from suite.model import Axis, Reproduction
 from suite.records import Writer
 
 
@@ -111,7 +114,7 @@ def test_the_page_has_every_chapter(write: Write, tmp_path: Path) -> None:
     assert page.index('id="C2"') < page.index('id="C10"')
     assert SCRIPT not in page
     assert all(text in page for text in ("it has no way", "0" * 16, "As it was.", "not expressed", "≤ 3", "Numbers"))
-    assert (tmp_path / "html" / "casebook" / "C10-1.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "html" / "casebook" / "C10-1.svg").read_text(encoding="utf-8").startswith("<svg ")
     assert (tmp_path / "html" / "casebook" / "C2.js").read_text(encoding="utf-8").startswith('Casebook.draw("C2", ')
 
 
@@ -136,10 +139,31 @@ def test_figures_data_are_plain(write: Write) -> None:
     assert curve["axes"]["y"] == {"label": "y", "log": True, "range": None}
 
 
-def test_a_picture_is_the_same_each_time(write: Write) -> None:
-    """Byte for byte, so that a report can be compared."""
+def test_a_picture_is_the_same_each_time_and_well_formed(write: Write) -> None:
+    """Byte for byte, so that a report can be compared; texts are texts, whatever they hold."""
     (found,) = read([write(run(), reproduction(), end())]).reproductions
-    assert draw(found.figures[0]) == draw(found.figures[0])
+    drawn = draw(found.figures[0])
+    assert drawn == draw(found.figures[0])
+    texts = [node.text for node in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314 - it is our own
+    assert texts.count(f"x {SCRIPT}") == 3
+    assert {"Figure", "Curve", "Surface", "Network"} <= set(texts)
+
+
+@pytest.mark.parametrize("value", [0.0, -5e-324, 1.7e308, 1e-300, float("inf"), float("nan")])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_scale_takes_every_number(value: float, log: bool) -> None:
+    """What it can draw has a finite place, what it cannot has none; there are few ticks, inside."""
+    scale = Scale.fit(Axis("x", log), [value, 1.0], 0.0, 100.0)
+    drawable = math.isfinite(value) and (value > 0 or not log)
+    assert math.isfinite(scale(value)) == drawable
+    assert 1 <= len(scale.ticks) <= 12
+    assert all(-1e-6 <= place <= 100 + 1e-6 for place, _ in scale.ticks)
+
+
+def test_a_scale_keeps_to_its_range() -> None:
+    """And round numbers stand where they belong."""
+    scale = Scale.fit(Axis("x", range=(0.0, 10.0)), [-1e9, 1e9], 0.0, 100.0)
+    assert scale.ticks == [(20.0 * n, f"{2 * n}") for n in range(6)]
 
 
 def test_without_a_casebook_the_page_says_so(write: Write, tmp_path: Path) -> None:

@@ -39,7 +39,10 @@ class TestReading:
             ('{"kind": "kills", "mutants": {}}\n', "'mutants' must be"),
             ('{"kind": "kills", "mutants": [{"meant": "a"}]}\n', "'meant' must be"),
             ('{"kind": "operation", "name": "a"}\n', "'formula' is missing"),
-            ('{"kind": "operation", "name": "a", "formula": "", "source": "", "shape": "", "bounds": [], "arguments": []}\n', "'bounds' and"),
+            (
+                '{"kind": "operation", "name": "a", "formula": "", "source": "", "shape": "", "bounds": [], "arguments": []}\n',
+                "'bounds' and",
+            ),
             ('{"kind": "end", "run": "other"}\n', "does not begin"),
             ('{"kind": "record"}\n', "'case' is missing"),
             ('{"kind": "environment", "id": "a", "backend": "b", "facts": []}\n', "'facts' must be"),

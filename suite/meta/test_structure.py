@@ -167,8 +167,7 @@ def test_reports_read_files_alone(path: Path) -> None:
     """Of the suite they know the nouns, of the frameworks nothing, and NumPy they do without."""
     others = {m for m in imported(path) if m.split(".")[0] not in sys.stdlib_module_names and not m.startswith("reports")}
     assert {m for m in others if m.startswith("suite")} <= {"suite.model"}
-    drawing = {"matplotlib", "numpy"} if dotted(path) == "reports.pictures" else set()
-    assert {m.split(".")[0] for m in others} <= {"suite", "jinja2", "markupsafe", "plotly"} | drawing
+    assert {m.split(".")[0] for m in others} <= {"suite", "jinja2", "markupsafe", "plotly"}
 
 
 def test_the_nouns_need_the_standard_library_alone() -> None:
