@@ -117,7 +117,7 @@ def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -
     writer = records.Writer(directory, ledger.run, "sweep")
     writer.begin("sweep", command, "sweep", 0, len(ledger.outputs))
     writer.environment("suite", "suite", ledger.machine)
-    writer.operations(dict.fromkeys(output.operation for output in ledger.outputs))
+    writer.operations({output.operation.name: output.operation for output in ledger.outputs}.values())
     finished = 0
     for output, answers in ledger.finished():
         finished += 1
@@ -245,7 +245,7 @@ def _search(outputs: list[Output], options: argparse.Namespace, directory: Path,
     writer = records.Writer(directory, records.new_run_id(), "search")
     writer.begin("search", ["python", "-m", "suite.sweep", *sys.argv[1:]], "search", seed, len(outputs))
     writer.environment("suite", "suite", machine.facts())
-    writer.operations(dict.fromkeys(output.operation for output in outputs))
+    writer.operations({output.operation.name: output.operation for output in outputs}.values())
     print(f"{len(outputs)} outputs; repeat the search with --seed {seed}", file=out)
     counts: Counter[str] = Counter()
     absent: dict[str, str] = {}
