@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import Phase
 from hypothesis.errors import HypothesisException
 
-from suite import inputs, verdicts
+from suite import inputs, profiles, verdicts
 from suite.batch import PLAIN, Arrays, Batch
 from suite.checks import Check
 from suite.checks.base import Question, Verdict
@@ -98,7 +98,12 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
     violations = sum(int(j.violated.sum()) for j in judgements)
     rows = sum(len(j.judged) for j in judgements)
     value = (worst.score if worst else 0.0) if check.kind == "bound" else float(violations)
-    extra = {**grades(j.verdict for j in judgements), "rows": float(rows), "violations": float(violations)}
+    extra = {
+        **grades(j.verdict for j in judgements),
+        "rows": float(rows),
+        "violations": float(violations),
+        **_kept(check, case, judgements),
+    }
     fields: dict[str, Any] = {"value": value, "limit": 1.0 if check.kind == "bound" else 0.0, "extra": extra, "status": "pass"}
     if worst is not None and worst.worst is not None:
         fields["worst"] = readable(worst.example())
@@ -110,6 +115,14 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
         count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
         failures.append(f"{message}\n{count}; {_replay(session, case)}\n\n{reproduction}")
     return _plain(check, case, environment, **fields)
+
+
+def _kept(check: Check, case: Case, judgements: list[Judgement]) -> dict[str, Any]:
+    """What :mod:`suite.profiles` keeps of the results, if there is anything."""
+    operation, found = operations()[case.operation], [(j.batch, j.verdict, j.judged) for j in judgements]
+    sampled = profiles.sampled(operation, FORMATS[case.dtype], found)
+    special = profiles.special(operation, check, found)
+    return {**({"sampled": sampled} if sampled else {}), **({"special": special} if special else {})}
 
 
 def _replay(session: Session, case: Case) -> str:

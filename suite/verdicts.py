@@ -21,17 +21,15 @@ from suite.batch import Batch, directions
 from suite.checks import Check, checks
 from suite.checks.accuracy import grades
 from suite.checks.base import Subject, Verdict, law
-from suite.floats import FORMATS, Floats, from_ordinal, from_patterns, hexadecimal, ulp
+from suite.floats import FORMATS, Floats, from_ordinal, from_patterns, hexadecimal, round_to, ulp
 from suite.model import Limitation, Record, Status
 from suite.oracle import Exact
+from suite.profiles import BUCKETS, literal, worst_of
 from suite.reference import Reference
 from suite.shards import Output
 from suite.totals import Total
 
 METRIC = "max error (ulp)"
-
-BUCKETS = 1024
-"""Points that a figure of the error over all inputs is drawn from."""
 
 Facts = Mapping[str, str]
 
@@ -113,7 +111,7 @@ class _Points:
         which is half a unit off at most, bounds the relative error of every normal one: so many times 2u.
         """
         number, got = self._judged_points()
-        exact = everywhere(self._output.reference)[number] if self._all else self._output.reference.exact(number)
+        exact = self._exact(number)
         with np.errstate(all="ignore"):
             errors = np.abs((got - exact.high) - exact.low) / ulp(self._fmt, exact.high)
         finite = np.isfinite(errors)
@@ -124,15 +122,19 @@ class _Points:
         return {"max ulp": largest, "max ulp of normal results": of_normal, "bound of normal results": bound}
 
     def profile(self) -> list[list[Any]]:
-        """(bucket, largest distance, its input) over at most so many buckets of inputs in the order of their numbers."""
+        """The error along the inputs, as :mod:`suite.profiles` describes it."""
         size = 1 << (32 if self._fmt.bits == 32 or self._output.slice.arity > 1 else 16)
-        bucket = self._number // (size // BUCKETS)
-        found = []
-        for b in np.unique(bucket):
-            mine = np.flatnonzero(bucket == b)
-            top = mine[np.argmax(self._distance[mine])]
-            found.append([int(b), int(self._distance[top]), self.hexadecimal(int(self._number[top]))])
-        return found
+        piece = self._number // (size // BUCKETS)
+        tops = worst_of(piece, self._distance)
+        exact = self._exact(self._number[tops])
+        nearest = round_to(self._fmt, exact.high, exact.low)
+        return [
+            [int(piece[i]), int(self._distance[i]), self.hexadecimal(int(self._number[i])), literal(self._got[i]), literal(right)]
+            for i, right in zip(tops, nearest, strict=True)
+        ]
+
+    def _exact(self, numbers: NDArray[np.int64]) -> Exact:
+        return everywhere(self._output.reference)[numbers] if self._all else self._output.reference.exact(numbers)
 
     def judge(self, facts: Facts, known: tuple[Limitation, ...]) -> _Judged:
         """The checks that speak of values or of gradients, on these points."""
@@ -246,8 +248,7 @@ class _Points:
 
     def _truth(self, numbers: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Exact]:
         """The exact results of the output, NaN for everything else that the operation returns."""
-        reference, operation = self._output.reference, self._output.operation
-        exact = everywhere(reference)[numbers] if self._all else reference.exact(numbers)
+        operation, exact = self._output.operation, self._exact(numbers)
         names = ("value",) if self._output.order == 0 else tuple(f"d {n}" for n in operation.differentiable)
         mine = names[0] if self._output.order == 0 else names[self._place()]
         truth = {}

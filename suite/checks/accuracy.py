@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.batch import Batch
+from suite.batch import PLAIN, Batch
 from suite.checks.base import Check, Subject, Verdict, with_directions
 from suite.floats import Floats, Format, round_to, ulp
+from suite.model import Operation
 from suite.oracle import Exact
 
 
@@ -63,7 +66,8 @@ def value_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
     limit = subject.value_limit(batch, exact.high)
     score = share_of_bound(fmt, got, exact, limit)
     judged = np.ones(got.shape, dtype=bool)
-    return [Verdict("value", score, judged, got, exact.high, limit, grades(fmt, got, exact))]
+    nearest = round_to(fmt, exact.high, exact.low)
+    return [Verdict("value", score, judged, got, exact.high, limit, grades(fmt, got, exact), nearest=nearest)]
 
 
 def gradient_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
@@ -74,8 +78,8 @@ def gradient_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
     for name in got:
         score = share_of_bound(fmt, got[name], exact[name], limits[name])
         judged = ~np.isnan(exact[name].high)
-        graded = grades(fmt, got[name], exact[name])
-        verdicts.append(Verdict(f"d {name}", score, judged, got[name], exact[name].high, limits[name], graded))
+        graded, nearest = grades(fmt, got[name], exact[name]), round_to(fmt, exact[name].high, exact[name].low)
+        verdicts.append(Verdict(f"d {name}", score, judged, got[name], exact[name].high, limits[name], graded, nearest=nearest))
     return verdicts
 
 
@@ -113,7 +117,8 @@ def _curvature_within_bound(subject: Subject, batch: Batch) -> list[Verdict]:
     fmt, name = subject.rounding.fmt, f"h {subject.operation.differentiable[0]}"
     got, exact, limit = subject.derivative(batch, "curvature"), subject.exact_curvature(batch), subject.curvature_limit(batch)
     score = share_of_bound(fmt, got, exact, limit)
-    return [Verdict(name, score, ~np.isnan(exact.high), got, exact.high, limit, grades(fmt, got, exact))]
+    nearest = round_to(fmt, exact.high, exact.low)
+    return [Verdict(name, score, ~np.isnan(exact.high), got, exact.high, limit, grades(fmt, got, exact), nearest=nearest)]
 
 
 def _no_premature_zero_in_curvature(subject: Subject, batch: Batch) -> list[Verdict]:
@@ -137,6 +142,14 @@ def hard_labels(batch: Batch) -> NDArray[np.bool_]:
     return np.asarray(hard if hard.ndim == 1 else hard.all(axis=-1))
 
 
+def ends(operation: Operation, batch: Batch) -> Sequence[int]:
+    """Zeros and infinities, of a function of one number."""
+    x = batch.flat()[operation.arguments[0].name]
+    if batch.form != PLAIN or operation.has_rows or len(operation.arguments) > 1:
+        return ()
+    return [int(i) for i in np.flatnonzero((x == 0) | np.isinf(x))]
+
+
 def _always(operation: object) -> bool:
     return True
 
@@ -145,12 +158,12 @@ CHECKS = (
     Check(
         "value_within_bound", "stability", "bound",
         "The value differs from the exact one by no more than the operation's rounding-error bound, and is finite wherever that is.",
-        _always, value_within_bound, forms=True,
+        _always, value_within_bound, forms=True, special=ends,
     ),
     Check(
         "gradient_within_bound", "vanishing", "bound",
         "The gradient by the framework's autodiff differs from the exact one by no more than its bound.",
-        _always, gradient_within_bound, asks="gradient", forms=True,
+        _always, gradient_within_bound, asks="gradient", forms=True, special=ends,
     ),
     Check(
         "no_premature_zero", "vanishing", "law",
@@ -165,7 +178,7 @@ CHECKS = (
     Check(
         "curvature_within_bound", "vanishing", "bound",
         "The second derivative by the framework's autodiff differs from the exact one by no more than its bound.",
-        _always, _curvature_within_bound, asks="curvature", prepare=with_directions, thorough=True, compiles=2,
+        _always, _curvature_within_bound, asks="curvature", prepare=with_directions, thorough=True, compiles=2, special=ends,
     ),
     Check(
         "no_premature_zero_in_curvature", "vanishing", "law",

@@ -155,7 +155,7 @@ class Verdict:
     ``score`` up to 1 holds, above it (or NaN) violates; for a bound it is the share of the bound that was used, for a law 0, infinity
     or how badly it is broken. ``judged`` leaves elements out. ``inputs`` is what was judged if it is not the batch that the check was
     given. All arrays have the output's shape. ``grades`` characterise the same results. ``note`` says what happened where there is no
-    number to show.
+    number to show. ``nearest`` are the correctly rounded results, where results are compared with those.
     """
 
     output: str
@@ -167,6 +167,7 @@ class Verdict:
     grades: Mapping[str, float] = field(default_factory=dict)
     inputs: Batch | None = None
     note: str = ""
+    nearest: Floats | None = None
 
     @property
     def violated(self) -> NDArray[np.bool_]:
@@ -191,6 +192,14 @@ Prepare = Callable[[Operation, Format, Sequence[Batch]], list[Batch]]
 """(operation, format, [boundary grid, generated blocks]) → the batches that a check judges."""
 
 
+Special = Callable[[Operation, Batch], Sequence[int]]
+
+
+def first_example(operation: Operation, batch: Batch) -> Sequence[int]:
+    """Of a batch whose examples are all of one kind."""
+    return (0,)
+
+
 @dataclass(frozen=True)
 class Check:
     """Something that must hold of an implementation.
@@ -201,7 +210,8 @@ class Check:
     ``prepare`` makes of them; with ``forms`` other ways to call an operation too. ``others`` tells the operations that a backend has
     to have too. A ``thorough`` check is taken less often by a thin profile. ``compiles`` says that each of its batches has to be compiled
     anew, and how many of them a thin profile takes. A ``sequential`` one makes inputs of answers, which ``also`` cannot tell.
-    ``against`` says, in nine letters at most, what results are compared with.
+    ``against`` says, in nine letters at most, what results are compared with. ``special`` gives the places of a batch's examples whose
+    results a record keeps: infinities, NaN and other inputs that a reader asks for by name.
     """
 
     name: str
@@ -221,6 +231,7 @@ class Check:
     sequential: bool = False
     against: str = "exact"
     also: Callable[[Operation, Format, Batch], list[Asked]] = lambda operation, fmt, batch: []
+    special: Special = lambda operation, batch: ()
 
     @property
     def needs_gradient(self) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from suite.batch import BLOCK_ROWS, FORMS, PLAIN, Batch, Form, unit_vectors
 from suite.checks.accuracy import gradient_within_bound, value_within_bound
-from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, law, unit_score
+from suite.checks.base import Asked, Check, Kind, Prepare, Question, Subject, Verdict, first_example, law, unit_score
 from suite.floats import Floats, Format, is_representable, round_to
 from suite.model import Operation
 from suite.processes import FrameworkError
@@ -286,7 +286,7 @@ CHECKS = (
     ),
     *_pair(
         "all_masked_is_defined", "A row of which a mask leaves nothing gives no NaN and nothing out of range", _is_masked,
-        _all_masked_is_defined, _all_masked, needs=_takes_mask, compiles=1,
+        _all_masked_is_defined, _all_masked, needs=_takes_mask, compiles=1, special=first_example,
     ),
     *_pair(
         "minus_infinity_counts_as_nothing", "Logits of −∞ count as classes that are not there, within the bound", _of_logits,
@@ -295,7 +295,7 @@ CHECKS = (
     *_pair(
         "one_class_is_certain", "Of one class the probability is 1, the loss 0 and the derivative 0, exactly",
         lambda operation: operation.has_rows and operation.name not in ("masked_mean", "smooth_labels"), _one_class_is_certain,
-        _one_class, compiles=1,
+        _one_class, compiles=1, special=first_example,
     ),
     Check(
         "no_examples_give_no_results", "stability", "law", "A batch of length 0 gives results of length 0.",
@@ -309,6 +309,7 @@ CHECKS = (
     Check(
         "no_loss_for_no_class", "stability", "law", "A label that names no class gives NaN or is refused: no number.",
         lambda operation: bool(_role(operation, "index")), _no_loss_for_no_class, prepare=_out_of_range, thorough=True,
+        special=lambda operation, batch: range(2),
     ),
     Check(
         "integer_labels_are_labels", "stability", "law",

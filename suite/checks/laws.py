@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.batch import Batch
-from suite.checks.base import Asked, Check, Subject, Verdict, law
+from suite.checks.base import Asked, Check, Subject, Verdict, first_example, law
 from suite.floats import Format, round_to
 from suite.model import Operation
 
@@ -90,6 +90,11 @@ def _special_values(subject: Subject, batch: Batch) -> list[Verdict]:
     return [law("value", same, got, expected)]
 
 
+def _corners(operation: Operation, batch: Batch) -> Sequence[int]:
+    """Each of them once."""
+    return range(min(len(operation.corners), batch.first.shape[1]))
+
+
 CHECKS = (
     Check(
         "stays_in_range", "stability", "law", "Every value lies in the function's range, to the last bit.",
@@ -105,11 +110,12 @@ CHECKS = (
         "nan_propagates", "stability", "law",
         "NaN in an example gives NaN in its result, and changes no bit of any other example's.",
         lambda operation: operation.differentiable != (), _nan_propagates, prepare=grid_alone,
-        also=lambda operation, fmt, batch: [Asked(plant_nan(batch, operation)[0])],
+        also=lambda operation, fmt, batch: [Asked(plant_nan(batch, operation)[0])], special=first_example,
     ),
     Check(
         "special_values", "stability", "law",
         "Infinities, zeros of either sign and certain labels give the values that the function has there, or tends to.",
         lambda operation: operation.corners != (), _special_values, prepare=corner_batch, thorough=True,
+        special=_corners,
     ),
 )  # fmt: skip

@@ -40,7 +40,7 @@ LAYERS = (
     {"suite.elementary", "suite.totals", "suite.floor"},
     {"suite.reference"},
     {"suite.checks", "suite.limitations", "suite.reproduction", "suite.statistics", "suite.shards", "suite.platforms"},
-    {"suite.casebook", "suite.cases", "suite.peers", "suite.differing", "suite.sampled"},
+    {"suite.casebook", "suite.cases", "suite.peers", "suite.differing", "suite.sampled", "suite.profiles"},
     {"suite.session", "suite.cluster", "suite.ledger", "suite.verdicts", "suite.baselines"},
     {"suite.judging", "suite.reproducing", "suite.timing", "suite.search", "suite.selection", "suite.release"},
     {"suite.custom", "suite.gate", "suite.ratchet", "suite.upgrade"},

@@ -59,6 +59,7 @@ def test_a_wrong_value_fails_with_its_input() -> None:
     assert record.status == "fail"
     assert "value_within_bound does not hold at 0x1.8000000000000p+1: got 1.0" in record.message
     assert record.worst == {"x": "0x1.8000000000000p+1"}
+    assert record.extra["profile"] == [[264, 97, "0x1.8000000000000p+1", "0x1p+0", "0x1.e7cp-1"]]
 
 
 def test_a_known_failure_is_known_in_its_region_alone() -> None:
