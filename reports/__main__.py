@@ -10,6 +10,7 @@ from pathlib import Path
 from reports import snippets
 from reports.html import build
 from reports.merge import read
+from reports.progress import Progress
 from reports.read import ResultsError
 from reports.summary import summary
 from reports.view import View
@@ -57,9 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "snippets":
             return _snippets(options)
         if options.command == "build":
-            print(build(options.files, options.output, options.history))
+            with Progress("reading results and building the report"):
+                built = build(options.files, options.output, options.history)
+            print(built)
         else:
-            print(summary(options.files), end="")
+            with Progress("reading results"):
+                told = summary(options.files)
+            print(told, end="")
     except ResultsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

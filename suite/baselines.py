@@ -259,12 +259,12 @@ def measured(files: Iterable[Path]) -> list[tuple[Platform, Cases]]:
 
     What a check does not hold for is left out: it has to be mended, or to become a known failure, before it is a baseline.
     """
-    from reports.read import read_processes, records
+    from reports.read import read_processes
 
     found: dict[str, tuple[Platform, Cases]] = {}
     processes = [process for _, written in read_processes(files) for process in written]
     for process in sorted(processes, key=lambda p: p.moment):
-        for record, _ in records(process):
+        for record in process.records:
             grades = graded(record)
             holds = record.status in ("pass", "known", "grade") or "baseline" in record.extra
             if grades is None or not holds or record.environment not in process.environments:
@@ -339,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; 0 when it is done, 4 when options, a file or a directory cannot be used."""
+    from reports.progress import Progress
     from reports.read import ResultsError
 
     try:
@@ -346,7 +347,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stopped:
         return int(stopped.code or 0)
     try:
-        lines = list(write(options.files, options.baselines) if options.command == "write" else show(options.baselines))
+        with Progress("reading results and baselines"):
+            lines = list(write(options.files, options.baselines) if options.command == "write" else show(options.baselines))
     except (BaselineError, ResultsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return UNUSABLE

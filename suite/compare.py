@@ -20,11 +20,12 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from reports.progress import Progress
 from suite import custom, limitations, machine, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, all_cases, cases_of, depth
 from suite.checks import checks
-from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, positive, with_modes
+from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, with_modes
 from suite.comparison import Found, Numerics
 from suite.floats import FORMATS
 from suite.gate import Gate
@@ -93,6 +94,16 @@ def _timed(ratio: Ratio) -> str:
 # The command line
 
 
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """The options. Those that take names may be repeated."""
     made = Parser(prog="python -m suite.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
     alone = made.add_mutually_exclusive_group()
     alone.add_argument("--numerics-only", action="store_true", help="time nothing")
     alone.add_argument("--timing-only", action="store_true", help="check nothing")
-    made.add_argument("--minutes", type=positive, default=10.0, metavar="N", help="longest time to spend on timing (default: 10)")
+    made.add_argument("--minutes", type=_positive, default=10.0, metavar="N", help="longest time to spend on timing (default: 10)")
     made.add_argument("--all-cores", action="store_true", help="time on every core, as in use; by default on one, which is far steadier")
     made.add_argument("--profile", choices=PROFILES, default="ci", help="how deep (default: ci)")
     made.add_argument("--backend", type=with_modes, **{**names, "metavar": "NAME[:MODE],…"}, help="backends, and modes")
@@ -112,10 +123,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dtype", type=listed(FORMATS), **names, help="dtypes")
     made.add_argument("--device", default="cpu", choices=DEVICES, help="the device that every backend runs on")
     made.add_argument("--seed", type=int, metavar="N", help="replays the generated inputs of the comparison that printed this number")
-    made.add_argument("--time-limit", type=positive, default=300.0, metavar="SECONDS",
+    made.add_argument("--time-limit", type=_positive, default=300.0, metavar="SECONDS",
                       help="longest wait for one answer of a framework (default: 300)")  # fmt: skip
-    made.add_argument("--memory-limit", type=positive, metavar="GIB",
-                      help="most memory for a framework's process, in GiB (default: half of what there is)")  # fmt: skip
     made.add_argument("--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for results/ and html/")
     made.add_argument("--no-report", action="store_true", help="write no results and no report")
     return made
@@ -140,7 +149,8 @@ def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
 
 def _compare(options: argparse.Namespace, command: list[str], out: TextIO) -> int:
     known = limitations.load(LIMITATIONS, checks(), operations())
-    old, new = (prepare(n, getattr(options, n), options, lambda line: print(line, file=out, flush=True)) for n in ("old", "new"))
+    with Progress("making environments"):
+        old, new = (prepare(n, getattr(options, n), options, lambda line: print(line, file=out, flush=True)) for n in ("old", "new"))
     plan = _planned(options, old, new, known)
     directory = None if options.no_report else options.report.absolute()
     found = Found(records.Writer(directory, records.new_run_id(), "compare") if directory else None)
@@ -204,9 +214,11 @@ def _numerics(plan: Plan, found: Found, start_only: bool) -> set[Case]:
     old, new = release(plan.old), replace(release(plan.new), twins=plan.twins)
     numerics = Numerics(Upgrade(old, new), plan.cases, found, profile, narrow)
     try:
-        numerics.start()
+        with Progress("starting the processes of both releases"):
+            numerics.start()
         if not start_only:
-            numerics.run()
+            with Progress("comparing numerics", log=True):
+                numerics.run()
     finally:
         old.processes.close()
         new.processes.close()
@@ -232,10 +244,14 @@ def time_cells(plan: Plan, there: Collection[Case], found: Found, seconds: float
 
     gate = Gate(cells, plan.old.launch, plan.new.launch, seconds, called, all_cores)
     try:
-        with tqdm(total=len(cells), unit=" cells", disable=None, dynamic_ncols=True) as bar:
+        with (
+            Progress(f"timing {len(cells)} cells", log=True) as said,
+            tqdm(total=len(cells), unit=" cells", disable=None, dynamic_ncols=True) as bar,
+        ):
 
             def told(launches: int, still_open: int) -> None:
                 bar.set_description(f"{launches} launches", refresh=False)
+                said.text = f"timing: {launches} launches, {still_open} of {len(cells)} cells still open"
                 bar.update(len(cells) - still_open - bar.n)
 
             gate.run(told)
@@ -263,7 +279,9 @@ def _finish(found: Found, code: int, cases: int, directory: Path | None, out: Te
         found.writer.close()
         from reports.html import build
 
-        print(f"results: {found.writer.path}\nreport: {build([found.writer.path], directory / 'html')}", file=out)
+        with Progress("building the report"):
+            page = build([found.writer.path], directory / "html")
+        print(f"results: {found.writer.path}\nreport: {page}", file=out)
     return code
 
 

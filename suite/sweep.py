@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from reports.progress import Progress
 from suite import cluster, elementary, machine, records, search, shards, verdicts
 from suite.backends import backends
 from suite.cases import canonical
@@ -84,6 +85,7 @@ def run(ledger: Ledger, address: str, jobs: int) -> None:
     todo = ledger.tasks()
     total = len(todo) + len(ledger.done)
     with (
+        Progress("starting the cluster", log=True) as told,
         cluster.connect(address, jobs) as client,
         tqdm(total=total, initial=len(ledger.done), unit=" shards", disable=None, smoothing=0.05, dynamic_ncols=True) as bar,
     ):
@@ -91,6 +93,7 @@ def run(ledger: Ledger, address: str, jobs: int) -> None:
         for task, result in cluster.results(client, todo):
             ledger.keep(task, result)
             bar.set_description(task["group"], refresh=False)
+            told.text = f"{len(ledger.done):,} of {total:,} shards, {task['group']}"
             bar.update()
 
 
@@ -252,8 +255,10 @@ def _search(outputs: list[Output], options: argparse.Namespace, directory: Path,
     processes = Processes(options.device)
     stopped = False
     try:
-        for output in tqdm(outputs, unit=" outputs", disable=None, dynamic_ncols=True):
-            counts[_searched(processes, output, seed, writer, absent)] += 1
+        with Progress("searching", log=True) as told:
+            for number, output in enumerate(tqdm(outputs, unit=" outputs", disable=None, dynamic_ncols=True)):
+                told.text = f"{number} of {len(outputs)} outputs, {output.id}"
+                counts[_searched(processes, output, seed, writer, absent)] += 1
     except KeyboardInterrupt:
         stopped = True
         print("interrupted: what has been found is kept", file=out)
@@ -293,7 +298,9 @@ def _report(path: Path, counts: Mapping[str, int], absent: Mapping[str, str], di
     for name, reason in absent.items():
         print(f"absent: {name}: {reason}", file=out)
     print("records: " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())), file=out)
-    print(f"results: {path}\nreport: {build([path], directory / 'html')}", file=out)
+    with Progress("building the report"):
+        page = build([path], directory / "html")
+    print(f"results: {path}\nreport: {page}", file=out)
 
 
 def _sweep(ledger: Ledger, options: argparse.Namespace, directory: Path, command: list[str], out: TextIO) -> int:

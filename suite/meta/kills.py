@@ -9,16 +9,19 @@ mutant's own checks have to be certain. On any CPU every certain check has to re
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 import numpy as np
+from tqdm import tqdm
 
+from reports.progress import Progress
 from suite import records
 from suite.checks import checks
+from suite.commandline import Parser
 from suite.meta.formulas import SOUND_FAILS
 from suite.meta.mutants import MUTANTS, Mutant
 from suite.meta.subjects import violations
@@ -146,9 +149,16 @@ def stored() -> dict[str, Row]:
     return {row.mutant: row for row in made}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measures all mutants and writes the file."""
-    FILE.write_text(text(measured(mutant) for mutant in MUTANTS), encoding="utf-8")
+    described = f"Measures which checks reject which mutants, and writes {FILE}."
+    Parser(prog="python -m suite.meta.kills", description=described, allow_abbrev=False).parse_args(arguments)
+    rows: list[Row] = []
+    with Progress("", log=True) as told:
+        for mutant in tqdm(MUTANTS, unit=" mutants", disable=None, dynamic_ncols=True):
+            told.text = f"{len(rows)} of {len(MUTANTS)} mutants"
+            rows.append(measured(mutant))
+    FILE.write_text(text(rows), encoding="utf-8")
     print(f"{FILE}: {len(MUTANTS)} mutants, {len(checks())} checks")
 
 
