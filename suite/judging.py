@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from hypothesis import Phase
 from hypothesis.errors import HypothesisException
 
 from suite import inputs, profiles, verdicts
+from suite.backends import backends
 from suite.batch import PLAIN, Arrays, Batch
 from suite.checks import Check
 from suite.checks.base import Question, Verdict
@@ -64,7 +67,7 @@ def judge(session: Session, check: Check, case: Case, environment: str) -> Outco
         outcome.absent = str(error)
     except (WorkerError, ArithmeticError) as error:
         outcome.records.append(_plain(check, case, environment, status="error", message=str(error)))
-        outcome.failures.append(f"{case.id}: {check.name} could not be judged\n{error}")
+        outcome.failures.append(f"{case.id}: {check.name} could not be judged\n  {_raised(session, case, error)}\n{_replay(session, case)}")
     return outcome
 
 
@@ -113,7 +116,7 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
         fields |= {"status": "fail", "message": message, "reproduction": reproduction, "worst": readable(simplest.example())}
         fields["extra"] = {**extra, **numbers}
         count = f"{violations} of {sum(j.judged.size for j in judgements)} judged results fail"
-        failures.append(f"{message}\n{count}; {_replay(session, case)}\n\n{reproduction}")
+        failures.append(f"{message}\n{count}; {_replay(session, case)}" + (f"\n\n{reproduction}" if reproduction else ""))
     return _plain(check, case, environment, **fields)
 
 
@@ -123,6 +126,13 @@ def _kept(check: Check, case: Case, judgements: list[Judgement]) -> dict[str, An
     sampled = profiles.sampled(operation, FORMATS[case.dtype], found)
     special = profiles.special(operation, check, found)
     return {**({"sampled": sampled} if sampled else {}), **({"special": special} if special else {})}
+
+
+def _raised(session: Session, case: Case, error: Exception) -> str:
+    """What was raised, and where in the file that declares the function, or in the backend's module."""
+    file = session.implementation(case).file or f"{inspect.getsourcefile(type(backends()[case.backend]))}"
+    lines = re.findall(rf'File "{re.escape(file)}", line (\d+)', getattr(error, "traceback", ""))
+    return f"{error}" + (f"\n  at {file}:{lines[-1]}" if lines else "")
 
 
 def _replay(session: Session, case: Case) -> str:
@@ -278,10 +288,15 @@ def _read(example: Any, arrays: dict[str, Any], place: tuple[int, ...], reading:
     return float((entries * weights).sum())
 
 
+SMALL = range(-1000, 1001)
+"""Whole numbers that are read more easily without their bits."""
+
+
 def _short(value: Any) -> str:
     array = np.asarray(value)
     if array.ndim == 0:
-        return f"{array.item()!r}"
+        value = array.item()
+        return f"{value!r}" if not isinstance(value, float) or value in SMALL else f"{value!r} ({hexadecimal(value)})"
     return "[" + ", ".join(f"{v!r}" for v in array.tolist()) + "]"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from suite import baselines, custom, ratchet, records, timing, watch
+from reports.progress import Progress
+from suite import baselines, custom, ratchet, records, terminal, timing
 from suite.backends import backends
 from suite.cases import PROFILES, depth, fitting, swept_outputs
 from suite.checks import Check, checks
-from suite.judging import IDLE, Outcome, judge, swept
+from suite.judging import Outcome, judge, swept
 from suite.limitations import LimitationsError
 from suite.loading import Declared, handed_over, plain, read_back
 from suite.model import Case, Reproduction
@@ -144,14 +145,21 @@ def _params(items: list[pytest.Item]) -> Iterator[dict[str, Any]]:
         yield item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Timings come last: by then the checks' work, announced to all processes at once, has been done, and the machine is quiet.
 
-    What a file declares is not timed.
+    What a file declares is not timed. What pytest puts in place of a test without parameters goes; where nothing else is left that is an
+    error of usage, which a process of xdist's leaves to the one that started it.
     """
-    if config.stash[_STATE].selection.declared:
-        config.hook.pytest_deselected(items=[i for i in items if i.get_closest_marker("benchmark")])
-        items[:] = [i for i in items if not i.get_closest_marker("benchmark")]
+    state = config.stash[_STATE]
+    gone = [i for i in items if state.selection.declared and i.get_closest_marker("benchmark")]
+    empty = [i for i in items if _is_ours(i) and _is_empty(i)]
+    state.idle = bool(empty) and len(empty) == len(items)
+    gone += empty if not state.idle or _in_worker() else []
+    if gone:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [i for i in items if i not in gone]
     items.sort(key=lambda item: item.get_closest_marker("benchmark") is not None)
 
 
@@ -161,8 +169,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config = session.config
     state = config.stash[_STATE]
     relevant = [i for i in session.items if _is_ours(i) and not _is_empty(i)]
-    if not relevant and any(_is_ours(i) for i in session.items):
-        raise pytest.UsageError("nothing to run: no check and no timing fits what --backend, --operation, --dtype and -m select")
+    if state.idle and not _in_worker():
+        raise pytest.UsageError(terminal.NOTHING)
     if config.option.collectonly or not relevant or _is_controller(config):
         return
     try:
@@ -176,17 +184,35 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         state.start(config, len(relevant))
     except records.ReportDirectoryError as error:
         raise pytest.UsageError(f"--report: {error}") from error
-    memory = watch.bytes_of(config.getoption("memory_limit"))
-    processes = Processes(state.device, state.time_limit, handed_over(state.declared), memory_limit=memory)
+    processes = Processes(state.device, state.time_limit, handed_over(state.declared))
     assert settings.default is not None
     deep = custom.profile(state.profile) if state.declared else depth(PROFILES[state.profile], state.selection.narrow)
     command = shlex.join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])
     state.session = Session(processes, deep, state.seed, settings.default.max_examples, known, state.implementations, command)
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        state.session.announce((p["check"], p["case"]) for p in _params(session.items) if isinstance(p.get("check"), Check))
-        for attempt in (p["attempt"] for p in _params(session.items) if isinstance(p.get("attempt"), Attempt)):
-            announce(processes, attempt)
-    state.session.announce_sweeps(p["output"] for p in _params(session.items) if isinstance(p.get("output"), Output))
+    with _told(config, f"preparing {len(relevant):,} tests") as told:
+        _announce(state.session, list(_params(relevant)), told)
+
+
+def _announce(session: Session, params: list[dict[str, Any]], told: Progress) -> None:
+    """Queues the work; where it is all done by this process, waits until the first framework has been started."""
+    if not _in_worker():
+        session.announce((p["check"], p["case"]) for p in params if isinstance(p.get("check"), Check))
+        for attempt in (p["attempt"] for p in params if isinstance(p.get("attempt"), Attempt)):
+            announce(session.processes, attempt)
+    session.announce_sweeps(p["output"] for p in params if isinstance(p.get("output"), Output))
+    cases = [p["case"] for p in params if isinstance(p.get("case"), Case)]
+    if cases and not _in_worker():
+        told.text = f"starting {', '.join(dict.fromkeys(c.backend for c in cases))}"
+        with contextlib.suppress(Absent, WorkerError):  # told by each test that it concerns
+            session.processes.describe(cases[0].backend, needs_x64(cases[0]))
+
+
+@contextlib.contextmanager
+def _told(config: pytest.Config, text: str) -> Iterator[Progress]:
+    """Says what is under way where pytest has nothing to say; what it captures would not be seen."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext(), Progress(text, log=_in_worker()) as told:
+        yield told
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -200,7 +226,12 @@ def _is_empty(item: pytest.Item) -> bool:
 
 def _is_controller(config: pytest.Config) -> bool:
     """Whether xdist's workers run the tests."""
-    return bool(getattr(config.option, "numprocesses", None)) and "PYTEST_XDIST_WORKER" not in os.environ
+    return bool(getattr(config.option, "numprocesses", None)) and not _in_worker()
+
+
+def _in_worker() -> bool:
+    """Whether this is a process of xdist's."""
+    return "PYTEST_XDIST_WORKER" in os.environ
 
 
 @pytest.fixture
@@ -305,19 +336,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if state.session is not None:
         state.session.processes.close()
-    asked = {b for b, _ in state.selection.backends} | {d.backend for d in state.declared}
-    if exitstatus == 0 and any(backend in asked and not implementation for backend, implementation in state.absent):
+    if exitstatus == 0 and state.lacks:
         session.exitstatus = exitstatus = 1
+    if state.idle and _is_controller(config):
+        session.exitstatus = exitstatus = pytest.ExitCode.USAGE_ERROR
     state.conclude(int(exitstatus))
     if hasattr(config, "workeroutput"):
-        config.workeroutput["logitbench"] = state.notes
-    if state.directory is not None and "PYTEST_XDIST_WORKER" not in os.environ:
-        state.report = _build(state)
+        config.workeroutput["logitbench"] = state.handed_over()
+    if state.directory is not None and not _in_worker():
+        with _told(config, "building the report"):
+            state.report = _build(state)
 
 
 def pytest_testnodedown(node: Any) -> None:
     """Takes over what xdist's workers have to say."""
-    node.config.stash[_STATE].notes += getattr(node, "workeroutput", {}).get("logitbench", [])
+    if told := getattr(node, "workeroutput", {}).get("logitbench"):
+        node.config.stash[_STATE].take_over(told)
 
 
 pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
@@ -336,23 +370,8 @@ def _build(state: State) -> Path | None:
     return build(files, state.directory / "html", state.history)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was known, what was absent, where the report is."""
-    state = config.stash[_STATE]
-    if state.counts or state.verdicts or state.absent or state.report:
-        terminalreporter.section("logitbench", sep="-")
-    if state.counts:
-        terminalreporter.write_line("records: " + ", ".join(f"{n} {status}" for status, n in sorted(state.counts.items())))
-    if state.verdicts:
-        terminalreporter.write_line("casebook: " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(state.verdicts.items())))
-    for (backend, implementation), reason in state.absent.items():
-        terminalreporter.write_line(f"absent: {backend}{' ' + implementation if implementation else ''}: {reason}")
-    skipped = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple))
-    for reason, count in Counter(reason for reason in skipped if reason.endswith(IDLE)).items():
-        terminalreporter.write_line(f"{reason.removeprefix('Skipped: ')}: {count} times")
-    for line in filter(None, map(custom.unchecked, state.implementations)):
-        terminalreporter.write_line(line)
-    for note in dict.fromkeys(state.notes):
-        terminalreporter.write_line(note)
-    if state.report:
-        terminalreporter.write_line(f"report: {state.report}")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+    """Last of all, so that it is what one sees: what was found, and where the report is."""
+    yield
+    terminal.summary(terminalreporter, config.stash[_STATE])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,8 +41,12 @@ class State:
     finished: int = 0
     environments: set[str] = field(default_factory=set)
     absent: dict[tuple[str, str], str] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    verdicts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    failed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """How often a function failed a check, and whether it was judged: function, check, status."""
+    idle: bool = False
+    """Whether nothing fits what is selected."""
     told: set[str] = field(default_factory=set)
     report: Path | None = None
     declared: tuple[Declared, ...] = ()
@@ -52,6 +58,31 @@ class State:
     def implementations(self) -> tuple[Implementation, ...]:
         """Those that are declared."""
         return tuple(custom.implementation(d) for d in self.declared)
+
+    @property
+    def asked(self) -> set[str]:
+        """Backends that are asked for by name."""
+        return {backend for backend, _ in self.selection.backends} | {d.backend for d in self.declared}
+
+    @property
+    def lacks(self) -> bool:
+        """Whether a backend that is asked for by name is absent."""
+        return any(backend in self.asked and not implementation for backend, implementation in self.absent)
+
+    def handed_over(self) -> dict[str, Any]:
+        """What a process of xdist's tells the one that started it, in terms that can be sent."""
+        absent, failed = [[*what, why] for what, why in self.absent.items()], [[*what, n] for what, n in self.failed.items()]
+        counts, verdicts = dict(self.counts), dict(self.verdicts)
+        return {"notes": self.notes, "counts": counts, "verdicts": verdicts, "absent": absent, "failed": failed, "idle": self.idle}
+
+    def take_over(self, told: dict[str, Any]) -> None:
+        """The inverse; what several processes tell adds up."""
+        self.notes += told["notes"]
+        self.counts.update(told["counts"])
+        self.verdicts.update(told["verdicts"])
+        self.absent.update({(backend, implementation): why for backend, implementation, why in told["absent"]})
+        self.failed.update({(function, check, status): n for function, check, status, n in told["failed"]})
+        self.idle |= told["idle"]
 
     def cases(self) -> list[Case]:
         """The selected ones: of the tables, or of what is declared."""
@@ -96,7 +127,10 @@ class State:
 
     def keep(self, record: Record) -> None:
         """Counts a record and writes it."""
-        self.counts[record.status] = self.counts.get(record.status, 0) + 1
+        self.counts[record.status] += 1
+        if record.status in ("fail", "error"):
+            case = record.case
+            self.failed[f"{case.operation}, {case.backend}, {case.implementation}", record.check, record.status] += 1
         if self.writer:
             self.writer.record(record)
 
@@ -123,7 +157,7 @@ class State:
 
     def keep_reproduction(self, reproduction: Reproduction) -> None:
         """Counts it and writes it, after what its entry says."""
-        self.verdicts[reproduction.verdict] = self.verdicts.get(reproduction.verdict, 0) + 1
+        self.verdicts[reproduction.verdict] += 1
         if self.writer:
             if reproduction.entry not in self.told:
                 self.told.add(reproduction.entry)

@@ -26,7 +26,7 @@ LAYERS = (
     {"suite", "suite.model"},
     {"suite.floats", "suite.wire", "suite.batch", "suite.loading"},
     {"suite.operations", "suite.backends", "suite.expected", "suite.machine", "suite.memory"},
-    {"suite.tally", "suite.lab", "suite.watch"},
+    {"suite.tally", "suite.lab"},
     {
         "suite.oracle",
         "suite.inputs",
@@ -45,6 +45,7 @@ LAYERS = (
     {"suite.judging", "suite.reproducing", "suite.timing", "suite.search", "suite.selection", "suite.release"},
     {"suite.custom", "suite.gate", "suite.ratchet", "suite.upgrade"},
     {"suite.state", "suite.sides", "suite.comparison"},
+    {"suite.terminal"},
     {"suite.plugin", "suite.sweep", "suite.compare"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
