@@ -17,12 +17,10 @@ from reports.history import read as read_history
 from reports.merge import read
 from reports.page import Page, Section
 from reports.place import put
+from reports.policy import claimed, policy
 from reports.view import KINDS, View
 
 HERE = Path(__file__).parent
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
-"""What a page may do: use the scripts and styles beside it, and nothing else. Plotly writes styles into its figures' elements,
-so that a page with figures has to allow those; scripts it never needs to allow."""
 
 
 def build(paths: Iterable[Path | str], output_dir: Path | str, history: Path | None = None) -> Path:
@@ -59,8 +57,8 @@ def _files(view: View) -> Iterator[tuple[str, str | bytes]]:
 
 def _render(page: Page, section: Section, navigation: list[tuple[Section, str]], view: View) -> str:
     template = environment().get_template(page.template)
-    policy = POLICY.format(styles=" 'unsafe-inline'" if page.figures else "")
-    return template.render(policy=policy, page=page, root=page.root, section=section, navigation=navigation, view=view, **page.context)
+    shared = {"policy": policy(page.figures), "claimed": claimed() if page.figures else ()}
+    return template.render(**shared, page=page, root=page.root, section=section, navigation=navigation, view=view, **page.context)
 
 
 @cache

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from reports.catalogue import Check, Mutant, Operation
 from reports.compared import Comparison, comparison
 from reports.entries import Entry
-from reports.read import Absent, Process, read_processes
+from reports.kept import Keeper
+from reports.read import Absent, Process, read_processes, records
 from suite.model import Held, Record, Reproduction
 
 JUDGED = ("pass", "known", "fail", "error")
@@ -117,7 +119,7 @@ def read(paths: Iterable[Path | str]) -> Results:
         by_run[process.run].append(process)
     runs = [_run(group) for group in by_run.values()]
     incomplete += [f"run {run.id}: {run.incomplete}" for run in runs if run.incomplete]
-    records, reproductions, environments = _measured(by_run)
+    records, reproductions, environments = _measured(by_run, Keeper())
     made = [comparison(by_run[run.id], run.incomplete) for run in reversed(runs)]
     comparisons = tuple(found for found in made if found)
     apart = {found.run for found in comparisons}
@@ -192,61 +194,113 @@ def _missing(group: Sequence[Process], finished: int, selected: int) -> list[str
     return list(dict.fromkeys(reasons))
 
 
-def _measured(by_run: Mapping[str, Sequence[Process]]) -> tuple[list[Record], list[Reproduction], list[Environment]]:
+def _measured(by_run: Mapping[str, Sequence[Process]], keeper: Keeper) -> tuple[list[Record], list[Reproduction], list[Environment]]:
     """Records and reproductions that count, each pointing at an environment's label, and the environments."""
     reproduced: dict[tuple[object, ...], tuple[_EnvironmentKey, Reproduction]] = {}
-    latest: dict[tuple[object, ...], tuple[str, _EnvironmentKey, list[Record]]] = {}
-    judged: dict[tuple[object, ...], str] = {}
+    known: dict[str, _Known] = {}
     seen: dict[_EnvironmentKey, tuple[str, list[str]]] = {}
     for run, group in by_run.items():
-        shared = {name: found for p in group for name, found in p.environments.items()}
-        machine = frozenset(fact for backend, facts in shared.values() if backend == MACHINE for fact in facts.items())
-        for process in group:
-            known = {**shared, **process.environments}
-            keys = {name: (name, frozenset(facts.items()), machine) for name, (_, facts) in known.items()}
+        known[run] = _known(group)
+        for keys, process in zip(known[run].keys, group, strict=True):
             for name, key in keys.items():
-                _note(seen, key, known[name][0], run)
-            for record in process.records:
-                key = keys.get(record.environment, (record.environment, frozenset(), machine))
-                _note(seen, key, record.case.backend, run)
-                _keep(latest, judged, record, key, run)
+                _note(seen, key, known[run].backends[name], run)
             for found in process.reproductions:
-                key = keys.get(found.environment, (found.environment, frozenset(), machine))
+                key = keys.get(found.environment, (found.environment, frozenset(), known[run].machine))
                 _note(seen, key, found.backend, run)
                 reproduced[found.entry, found.backend, key] = (key, found)
+    kept = _latest(by_run, known, seen, keeper)
     environments = _environments(seen)
     records = []
-    for (*slot, _metric), (run, key, kept) in latest.items():
-        stale = judged.get(tuple(slot), run) != run
+    while kept:
+        key, mine = kept.pop()
         label = environments[key].label
-        records += [replace(r, environment=label) for r in kept if not (stale and r.status == "error")]
+        records += [r if r.environment == label else replace(r, environment=label) for r in mine]
     reproductions = [replace(found, environment=environments[key].label) for key, found in reproduced.values()]
     used = {record.environment for record in records} | {found.environment for found in reproductions}
     return records, reproductions, [e for e in environments.values() if e.label in used or e.facts]
 
 
+@dataclass(frozen=True)
+class _Known:
+    """The environments that a run names: by process, what each name stands for; the names' backends; the machine."""
+
+    keys: tuple[dict[str, _EnvironmentKey], ...]
+    backends: dict[str, str]
+    machine: _Facts
+
+
+def _known(group: Sequence[Process]) -> _Known:
+    shared = {name: found for p in group for name, found in p.environments.items()}
+    machine = frozenset(fact for backend, facts in shared.values() if backend == MACHINE for fact in facts.items())
+    keys = tuple(
+        {name: (name, frozenset(facts.items()), machine) for name, (_, facts) in {**shared, **p.environments}.items()} for p in group
+    )
+    return _Known(keys, {name: backend for name, (backend, _) in shared.items()}, machine)
+
+
+_Kept = list[tuple[_EnvironmentKey, list[Record]]]
+
+
+def _latest(
+    by_run: Mapping[str, Sequence[Process]],
+    known: Mapping[str, _Known],
+    seen: dict[_EnvironmentKey, tuple[str, list[str]]],
+    keeper: Keeper,
+) -> _Kept:
+    """The records that count, by environment, the latest run's first: what an earlier run has in the same place is not even kept."""
+    kept: _Kept = []
+    places = _Places()
+    for run in reversed(list(by_run)):
+        written: set[int] = set()
+        mine: dict[_EnvironmentKey, list[Record]] = {}
+        for keys, process in zip(known[run].keys, by_run[run], strict=True):
+            numbered: dict[str, tuple[int, list[Record]]] = {}
+            for record, line in records(process):
+                if record.environment not in numbered:
+                    key = keys.get(record.environment, (record.environment, frozenset(), known[run].machine))
+                    _note(seen, key, record.case.backend, run)
+                    numbered[record.environment] = (places.number(key), mine.setdefault(key, []))
+                environment, found = numbered[record.environment]
+                same = hash(line)
+                if same not in written and places.take(record, environment, run):
+                    found.append(keeper.keep(record, len(line)))
+                written.add(same)
+        kept += reversed(list(mine.items()))
+    return kept
+
+
+class _Places:
+    """Which run holds a place: a case, family, check, workload and environment; and, in it, each metric."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[object, ...], tuple[str | None, tuple[tuple[str, str], ...]]] = {}
+        self._shared: dict[object, Any] = {}
+        self._numbers: dict[_EnvironmentKey, int] = {}
+
+    def number(self, key: _EnvironmentKey) -> int:
+        """A short name for an environment."""
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def take(self, record: Record, environment: int, run: str) -> bool:
+        """Whether a record counts; runs come latest first. An earlier error yields to any later verdict, whatever its metric."""
+        place = (record.case, record.family, record.check, str(record.extra.get("workload", "")), environment)
+        judged, metrics = self._held.get(place, (None, ()))
+        holder = next((by for metric, by in metrics if metric == record.metric), None)
+        if holder not in (None, run) or (record.status == "error" and judged not in (None, run)):
+            return False
+        if record.status in JUDGED and judged is None:
+            judged = run
+        if holder is None:
+            metrics = (*metrics, (record.metric, run))
+        held = (judged, metrics)
+        self._held[place] = self._shared.setdefault(held, held)
+        return True
+
+
 def _note(seen: dict[_EnvironmentKey, tuple[str, list[str]]], key: _EnvironmentKey, backend: str, run: str) -> None:
     runs = seen.setdefault(key, (backend, []))[1]
-    if not runs or runs[-1] != run:
+    if run not in runs:
         runs.append(run)
-
-
-def _keep(
-    latest: dict[tuple[object, ...], tuple[str, _EnvironmentKey, list[Record]]],
-    judged: dict[tuple[object, ...], str],
-    record: Record,
-    key: _EnvironmentKey,
-    run: str,
-) -> None:
-    """Adds a record, in place of those that an earlier run left in its slot. An earlier error yields to any later verdict."""
-    slot = (record.case, record.family, record.check, str(record.extra.get("workload", "")), key)
-    if record.status in JUDGED:
-        judged[slot] = run
-    holder = latest.get((*slot, record.metric))
-    if holder is None or holder[0] != run:
-        latest[*slot, record.metric] = (run, key, [record])
-    elif record not in holder[2]:
-        holder[2].append(record)
 
 
 def _environments(seen: Mapping[_EnvironmentKey, tuple[str, list[str]]]) -> dict[_EnvironmentKey, Environment]:

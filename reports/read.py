@@ -1,25 +1,32 @@
 """Reads result files (JSON lines) into processes: what one process of a run wrote, checked line by line.
 
-``reports.merge`` puts processes together. A file that ends in the middle of its last line is what a killed process leaves
-behind: it is read up to there. Anything else that is not a valid line is an error that names file and line. A line of a kind that is not
-known is counted and left out, so that versions may add kinds; what changes the meaning of a known kind has a format of its own.
+``reports.merge`` puts processes together. A file is read twice: ``read_processes`` leaves out the records, of which there may be very
+many, and ``records`` reads those of one process, one by one. A file that ends in the middle of its last line is what a killed process
+leaves behind: it is read up to there. Anything else that is not a valid line is an error that names file and line. A line of a kind that
+is not known is counted and left out, so that versions may add kinds; what changes the meaning of a known kind has a format of its own.
 """
 
 from __future__ import annotations
 
-import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from reports import catalogue, entries
 from reports.fields import any_object, object_of_strings, one_of, real, string, whole
-from suite.model import RESULT_FORMAT, Change, Direction, Held, Kinship, Ratio, Record, Reproduction, Side, Speed, Status
+from reports.lines import LONGEST, lines, parse
+from suite.model import RESULT_FORMAT, Case, Change, Direction, Held, Kinship, Ratio, Record, Reproduction, Side, Speed, Status
 
 SUFFIX = ".jsonl"
+_RECORD = b'{"kind": "record"'
+_REASON = 500
+"""Characters of what is wrong with a line that are said."""
 STATUSES: tuple[str, ...] = get_args(Status)
 _SIDES: tuple[str, ...] = get_args(get_type_hints(Side)["name"])
 _DIRECTIONS: tuple[str, ...] = get_args(Direction)
@@ -63,7 +70,6 @@ class Process:
     environments: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     absent: list[Absent] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
     checks: dict[str, catalogue.Check] = field(default_factory=dict)
     kills: tuple[catalogue.Mutant, ...] = ()
     operations: dict[str, catalogue.Operation] = field(default_factory=dict)
@@ -75,6 +81,12 @@ class Process:
     ratios: list[Ratio] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     """Lines of kinds that this version does not know, by kind."""
+    begins: tuple[int, int] = (0, 1)
+    """Its first line: the place in the file, and the number."""
+    stops: int = 0
+    """Where in the file its last line ends."""
+    plain: bool = True
+    """Whether all of its records begin as this suite writes them, so that other lines need not be parsed to find them."""
 
     @property
     def moment(self) -> datetime:
@@ -87,55 +99,105 @@ def result_files(paths: Iterable[Path]) -> list[Path]:
     """Files to read: each path itself, or every ``*.jsonl`` below it, sorted by name; the same file counts once."""
     found: dict[Path, Path] = {}
     for path in paths:
-        if not path.exists():
-            raise ResultsError(f"{path}: no such file or directory")
-        inside = sorted(p for p in path.rglob(f"*{SUFFIX}") if p.is_file()) if path.is_dir() else [path]
-        if not inside:
-            raise ResultsError(f"{path}: this directory holds no result file (*{SUFFIX})")
+        try:
+            inside = _inside(path)
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from error
         found.update((p.resolve(), p) for p in inside if p.resolve() not in found)
     return list(found.values())
 
 
+def _inside(path: Path) -> list[Path]:
+    if not path.exists():
+        raise ResultsError(f"{path}: no such file or directory")
+    if path.is_dir():
+        inside = sorted(p for p in path.rglob(f"*{SUFFIX}") if p.is_file())
+        if not inside:
+            raise ResultsError(f"{path}: this directory holds no result file (*{SUFFIX})")
+        return inside
+    if not path.is_file():
+        raise ResultsError(f"{path}: not a regular file, which is read twice")
+    return [path]
+
+
+def read_processes(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Process]]]:
+    """Reads every file among or below ``paths`` but for its records: each file with its processes."""
+    for path in result_files(paths):
+        yield path, read_file(path)
+
+
 def read_file(path: Path) -> list[Process]:
-    """Reads one file; an empty list means that its process wrote nothing."""
+    """Reads one file but for its records; an empty list means that its process wrote nothing."""
     processes: list[Process] = []
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                _read_line(path, number, line, processes)
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    for place, number, line in _lines(path):
+        if not (processes and line.startswith(_RECORD) and line.endswith(b"\n")):
+            with _named(path, number):
+                _read_line(path, (place, number), line, processes)
+        if processes:
+            processes[-1].stops = place + len(line)
     return processes
 
 
-def _read_line(path: Path, number: int, line: bytes, processes: list[Process]) -> None:
-    if not line.strip():
-        return
+def records(process: Process) -> Iterator[tuple[Record, bytes]]:
+    """Every record of a process, with its line."""
+    for _, number, line in _lines(process.file, *process.begins, process.stops):
+        if process.plain and not line.startswith(_RECORD):
+            continue
+        with _named(process.file, number):
+            data = _data(line)
+            if data is not None and data.get("kind") == "record":
+                yield _record(data), line
+
+
+def _lines(path: Path, start: int = 0, first: int = 1, stop: int | None = None) -> Iterator[tuple[int, int, bytes]]:
     try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        if not line.endswith(b"\n"):
-            if processes:
-                processes[-1].truncated = number
-            return
-        raise ResultsError(f"{path}:{number}: not a line of JSON: {error}") from error
+        with path.open("rb") as stream:
+            stream.seek(start)
+            yield from lines(stream, first, stop)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def _named(path: Path, number: int) -> Iterator[None]:
+    """Whatever is wrong with a line becomes an error that names it, in one line."""
     try:
-        _apply(path, data, processes)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise ResultsError(f"{path}:{number}: not a result line: {reason}") from error
+        raise ResultsError(f"{path}:{number}: not a result line: {' '.join(reason.split())[:_REASON]}") from error
 
 
-def _apply(path: Path, data: Any, processes: list[Process]) -> None:
+def _data(line: bytes) -> dict[str, Any] | None:
+    """The object that a line holds; ``None`` for one that is empty or cut off."""
+    if not line.strip():
+        return None
+    try:
+        data = parse(line)
+    except ValueError as error:
+        if line.startswith(b"{") and not line.endswith(b"\n") and len(line) <= LONGEST:
+            return None
+        raise ValueError(f"not a line of JSON: {error}") from error
     if not isinstance(data, dict):
         raise TypeError(f"an object is expected, not {type(data).__name__}")
+    return data
+
+
+def _read_line(path: Path, at: tuple[int, int], line: bytes, processes: list[Process]) -> None:
+    data = _data(line)
+    if data is None:
+        if processes and line.strip():
+            processes[-1].truncated = at[1]
+        return
     kind = string(data, "kind")
     if kind == "run":
         processes.append(_run(path, data))
-        return
-    if not processes:
+        processes[-1].begins = at
+    elif not processes:
         raise ValueError(f"the first line must be of kind 'run', not {kind!r}")
-    if kind in _KINDS:
+    elif kind == "record":
+        processes[-1].plain &= line.startswith(_RECORD)
+    elif kind in _KINDS:
         _KINDS[kind](data, processes)
     else:
         processes[-1].unknown[kind] += 1
@@ -174,7 +236,9 @@ def _absent(data: Mapping[str, Any], processes: list[Process]) -> None:
     processes[-1].absent.append(Absent(string(data, "backend"), string(data, "reason"), **optional))
 
 
-def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
+def _record(data: dict[str, Any]) -> Record:
+    """A record; what many have in common, they share."""
+    del data["kind"]
     object_of_strings(data, "case")
     one_of(data, "status", STATUSES)
     for key in ("check", "family", "metric"):
@@ -182,10 +246,18 @@ def _record(data: Mapping[str, Any], processes: list[Process]) -> None:
     for key in ("message", "reproduction", "environment"):
         string(data, key, "")
     for key in ("value", "limit"):
-        real(data, key)
+        data[key] = real(data, key)
     for key in ("worst", "extra"):
         any_object(data, key)
-    processes[-1].records.append(Record.from_json(data))
+    for key in ("status", "check", "family", "metric", "environment"):
+        data[key] = sys.intern(data.get(key, ""))
+    data["case"] = _case(**data["case"])
+    return Record(**data)
+
+
+@lru_cache(maxsize=100_000)
+def _case(**fields: str) -> Case:
+    return Case(**fields)
 
 
 def _check(data: Mapping[str, Any], processes: list[Process]) -> None:
@@ -272,7 +344,6 @@ def _end(data: Mapping[str, Any], processes: list[Process]) -> None:
 _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "environment": _environment,
     "absent": _absent,
-    "record": _record,
     "check": _check,
     "kills": _kills,
     "operation": _operation,
@@ -285,9 +356,3 @@ _KINDS: dict[str, Callable[[Mapping[str, Any], list[Process]], None]] = {
     "ratio": _ratio,
     "end": _end,
 }
-
-
-def read_processes(paths: Iterable[Path]) -> Iterator[tuple[Path, list[Process]]]:
-    """Reads every file among or below ``paths``: each file with its processes."""
-    for path in result_files(paths):
-        yield path, read_file(path)

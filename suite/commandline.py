@@ -1,4 +1,4 @@
-"""What the suite's own commands share: lists of names as options, backends with modes, exit codes."""
+"""What the suite's own commands share: options that are lists of names, backends with modes or numbers, and exit codes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def with_modes(text: str) -> list[tuple[str, str]]:
             raise argparse.ArgumentTypeError(f"{name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
         found.append((name, mode))
     return found
+
+
+def positive(text: str) -> float:
+    """An option's type: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 class Parser(argparse.ArgumentParser):

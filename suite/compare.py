@@ -25,7 +25,7 @@ from suite import custom, limitations, machine, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, all_cases, cases_of, depth
 from suite.checks import checks
-from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, with_modes
+from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, positive, with_modes
 from suite.comparison import Found, Numerics
 from suite.floats import FORMATS
 from suite.gate import Gate
@@ -94,16 +94,6 @@ def _timed(ratio: Ratio) -> str:
 # The command line
 
 
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
 def parser() -> argparse.ArgumentParser:
     """The options. Those that take names may be repeated."""
     made = Parser(prog="python -m suite.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -115,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     alone = made.add_mutually_exclusive_group()
     alone.add_argument("--numerics-only", action="store_true", help="time nothing")
     alone.add_argument("--timing-only", action="store_true", help="check nothing")
-    made.add_argument("--minutes", type=_positive, default=10.0, metavar="N", help="longest time to spend on timing (default: 10)")
+    made.add_argument("--minutes", type=positive, default=10.0, metavar="N", help="longest time to spend on timing (default: 10)")
     made.add_argument("--all-cores", action="store_true", help="time on every core, as in use; by default on one, which is far steadier")
     made.add_argument("--profile", choices=PROFILES, default="ci", help="how deep (default: ci)")
     made.add_argument("--backend", type=with_modes, **{**names, "metavar": "NAME[:MODE],…"}, help="backends, and modes")
@@ -123,8 +113,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dtype", type=listed(FORMATS), **names, help="dtypes")
     made.add_argument("--device", default="cpu", choices=DEVICES, help="the device that every backend runs on")
     made.add_argument("--seed", type=int, metavar="N", help="replays the generated inputs of the comparison that printed this number")
-    made.add_argument("--time-limit", type=_positive, default=300.0, metavar="SECONDS",
+    made.add_argument("--time-limit", type=positive, default=300.0, metavar="SECONDS",
                       help="longest wait for one answer of a framework (default: 300)")  # fmt: skip
+    made.add_argument("--memory-limit", type=positive, metavar="GIB",
+                      help="most memory for a framework's process, in GiB (default: half of what there is)")  # fmt: skip
     made.add_argument("--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for results/ and html/")
     made.add_argument("--no-report", action="store_true", help="write no results and no report")
     return made

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from reports.progress import Progress
-from suite import baselines, custom, ratchet, records, terminal, timing
+from suite import baselines, custom, ratchet, records, terminal, timing, watch
 from suite.backends import backends
 from suite.cases import PROFILES, depth, fitting, swept_outputs
 from suite.checks import Check, checks
@@ -184,7 +184,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         state.start(config, len(relevant))
     except records.ReportDirectoryError as error:
         raise pytest.UsageError(f"--report: {error}") from error
-    processes = Processes(state.device, state.time_limit, handed_over(state.declared))
+    memory = watch.bytes_of(config.getoption("memory_limit"))
+    processes = Processes(state.device, state.time_limit, handed_over(state.declared), memory_limit=memory)
     assert settings.default is not None
     deep = custom.profile(state.profile) if state.declared else depth(PROFILES[state.profile], state.selection.narrow)
     command = shlex.join(["pytest", *(f"--implementations={f}" for f in dict.fromkeys(d.file for d in state.declared))])

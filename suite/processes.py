@@ -23,7 +23,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from suite import machine, wire
+from suite import machine, watch, wire
 from suite.backends import backends
 from suite.model import Case
 
@@ -61,36 +61,19 @@ class Request:
     arrays: Arrays = field(default_factory=dict)
 
 
-class _Alarm:
-    """Kills a process when its time is up, and remembers that it did."""
-
-    def __init__(self, seconds: float, process: subprocess.Popen[bytes]) -> None:
-        self.rang = False
-        self._process = process
-        self._timer = threading.Timer(seconds, self._ring)
-        self._timer.start()
-
-    def _ring(self) -> None:
-        self.rang = True
-        self._process.kill()
-
-    def cancel(self) -> None:
-        """It has been in time. Afterwards its thread is gone."""
-        self._timer.cancel()
-        self._timer.join()
-
-
 class Process:
     """One worker process and the thread that talks to it."""
 
     def __init__(
         self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None, python: str = "",
-        worker: str = "suite.worker",
+        worker: str = "suite.worker", memory_limit: int = 0,
     ) -> None:  # fmt: skip
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
         self._python, self._worker = python, worker
-        self._backend, self._device, self._limit = backend, device, time_limit
+        self._backend, self._device = backend, device
+        self._limit, self._memory = time_limit, memory_limit or watch.default_memory()
+        self._losses = watch.Losses()
         self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
         self._order = itertools.count()
@@ -151,17 +134,21 @@ class Process:
                 future.set_exception(error)
 
     def _answer(self, request: Request) -> wire.Message:
+        if refusal := self._losses.refusal(request.header):
+            raise WorkerError(refusal)
         process = self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        timer = _Alarm(self._limit, process)
+        guard = watch.Guard(process, self._limit, self._memory)
         try:
             wire.send(process.stdin, request.header, request.arrays)
             header, arrays = wire.receive(process.stdout)
         except (EOFError, OSError) as error:
-            raise self._death(process, timer.rang) from error
+            death = self._death(process, guard, watch.asked(request.header))
+            self._losses.note(request.header, str(death), bool(guard.reason))
+            raise death from error
         finally:
-            timer.cancel()
+            guard.cancel()
         if "error" in header:
             raise FrameworkError(header["error"], header.get("traceback", ""))
         return header, arrays
@@ -175,36 +162,37 @@ class Process:
         path = str(ROOT) if self._python else python_path()
         environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
         command = [self._python or sys.executable, "-m", self._worker, self._backend, self._device]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, env=environment)
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
+        try:
+            # In a process group of its own: what a terminal interrupts is the suite, which then ends its workers.
+            process = subprocess.Popen(command, env=environment, process_group=0, **pipes)
+        except OSError as error:
+            raise WorkerError(f"the {self.name} process cannot be started: {error.strerror or error}") from error
         self._process = process
         if self._closed:  # meanwhile: whoever closes has seen no process
             process.kill()
         assert process.stdout is not None
-        timer = _Alarm(self._limit, process)
+        guard = watch.Guard(process, self._limit, self._memory)
         try:
             header, _ = wire.receive(process.stdout)
         except EOFError:
-            header = {"absent": f"its process ended while starting: {self._death(process, timer.rang)}"}
+            header = {"absent": f"its process ended while starting: {self._death(process, guard)}"}
         finally:
-            timer.cancel()
+            guard.cancel()
         if "absent" in header:
             self._absent = header["absent"]
             raise Absent(self._absent)
         return process
 
-    def _death(self, process: subprocess.Popen[bytes], hung: bool) -> WorkerError:
+    def _death(self, process: subprocess.Popen[bytes], guard: watch.Guard, at: str = "") -> WorkerError:
         """What became of a process that does not answer; the next request starts another."""
+        guard.cancel()
         process.kill()
         status = process.wait()
         _close_pipes(process)
         self._process = None
-        if hung:
-            return WorkerError(f"the {self.name} process gave no answer within {self._limit:.0f} s and was stopped")
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - 2000))
-        tail = self._log.read().decode(errors="replace").strip().splitlines()[-6:]
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return WorkerError("\n".join([f"the {self.name} process died with {how}", *tail]))
+        words = watch.last_words(self._log, guard.hung) if guard.hung or not guard.reason else []
+        return WorkerError("\n".join([f"the {self.name} process {guard.reason or watch.how_it_ended(status)}{at}", *words]))
 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:
@@ -219,15 +207,16 @@ class Processes:
     """The workers of a session, by backend, device and 64-bit switch; ``variables`` are added to their environment.
 
     ``python`` is the interpreter of another environment, which then finds the suite and what is installed there, nothing else;
-    ``worker`` the module that runs there.
+    ``worker`` the module that runs there. ``time_limit`` has the seconds that one answer may take, ``memory_limit`` the bytes that a
+    process may hold, by default half of what there is.
     """
 
     def __init__(
         self, device: str = "cpu", time_limit: float = 300.0, variables: Mapping[str, str] | None = None, python: str = "",
-        worker: str = "suite.worker",
+        worker: str = "suite.worker", memory_limit: int = 0,
     ) -> None:  # fmt: skip
         self.device = device
-        self.time_limit = time_limit
+        self.time_limit, self.memory_limit = time_limit, memory_limit
         self._python, self._worker = python, worker
         self._variables = dict(variables or {})
         self._cache = ""
@@ -254,7 +243,8 @@ class Processes:
         key = (backend, x64)
         if key not in self._running:
             variables = self._variables | (backends()[backend].kept(self._cache) if self._cache else {})
-            self._running[key] = Process(backend, self.device, x64, self.time_limit, variables, self._python, self._worker)
+            own = (variables, self._python, self._worker, self.memory_limit)
+            self._running[key] = Process(backend, self.device, x64, self.time_limit, *own)
         return self._running[key]
 
     def describe(self, backend: str, x64: bool = False) -> dict[str, Any]:

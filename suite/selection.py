@@ -10,6 +10,7 @@ import pytest
 from suite.backends import backends
 from suite.baselines import BASELINES
 from suite.cases import PROFILES
+from suite.commandline import positive
 from suite.floats import FORMATS
 from suite.model import Case
 from suite.operations import operations
@@ -57,7 +58,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--baselines", default=str(BASELINES), metavar="DIR", help="accuracy baselines to hold against (default: %(default)s)")
     group.addoption("--all-workloads", action="store_true", help="time every implementation on every workload, not a representative part")
     group.addoption(
-        "--time-limit", type=float, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"
+        "--time-limit", type=positive, default=300.0, metavar="SECONDS", help="longest wait for one answer of a framework (default: 300)"
+    )
+    group.addoption(
+        "--memory-limit",
+        type=positive,
+        metavar="GIB",
+        help="most memory for a framework's process, in GiB (default: half of what there is)",
     )
 
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from suite import custom, environments
+from suite import custom, environments, watch
 from suite.backends import backends
 from suite.loading import Declared, handed_over
 from suite.model import Case, Implementation, Side
@@ -39,20 +39,20 @@ def prepare(name: Literal["old", "new"], wanted: str, options: argparse.Namespac
     Raises:
         SideError: it cannot be made, or read.
     """
+    limits: dict[str, Any] = {"time_limit": options.time_limit, "memory_limit": watch.bytes_of(options.memory_limit)}
     if wanted.endswith(".py"):
         try:
             declared = custom.read_all([wanted], options.time_limit)
         except custom.DeclarationError as error:
             raise SideError(f"--{name}: {error}") from error
-        return Prepared(
-            Side(name, wanted, sys.executable), lambda: Processes(options.device, options.time_limit, handed_over(declared)), declared
-        )
+        variables = handed_over(declared)
+        return Prepared(Side(name, wanted, sys.executable), lambda: Processes(options.device, variables=variables, **limits), declared)
     try:
         made = environments.make(wanted, options.python, log=log)
     except environments.EnvironmentsError as error:
         raise SideError(f"--{name}: {error}") from error
     side = Side(name, wanted, made.python, made.versions)
-    return Prepared(side, lambda: Processes(options.device, options.time_limit, python=made.python))
+    return Prepared(side, lambda: Processes(options.device, python=made.python, **limits))
 
 
 def twins(old: Prepared, new: Prepared) -> dict[tuple[str, str, str], Implementation]:

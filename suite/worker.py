@@ -387,8 +387,7 @@ def serve(source: BinaryIO, sink: BinaryIO, name: str, device: str, kind: type[W
 def main(kind: type[Worker] = Worker) -> int:
     """Keeps standard output for messages; whatever a framework prints goes to standard error."""
     name, device = sys.argv[1:3]
-    if core := os.environ.get(machine.CORE):
-        os.sched_setaffinity(0, {int(core)})
+    machine.settle()
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return serve(sys.stdin.buffer, sink, name, device, kind)

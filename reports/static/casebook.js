@@ -2,9 +2,11 @@
 // from disk can load nothing else.
 "use strict";
 const Casebook = (() => {
-  const { css, plain, layout } = Figures;
+  const { css, plain, layout, paint } = Figures;
   const chapters = {};
   const COLOURS = ["--c0", "--c1", "--c2", "--c3", "--c6", "--c5", "--c4"];
+  // Lines and points are told apart without their colours too; what is dashed by itself is "dash".
+  const DASHES = ["solid", "dot", "dashdot", "longdash", "longdashdot"], SYMBOLS = ["circle", "square", "diamond", "cross", "x"];
 
   const shownAt = (series, step) => (series.frames ? series.frames[step] : series.reveal ? series.y.slice(0, step + 1) : series.y);
   const cut = (series, values, step) => (series.reveal ? values.slice(0, step + 1) : values);
@@ -24,8 +26,8 @@ const Casebook = (() => {
     const mode = [series.style !== "points" && !(bare && series.texts) ? "lines" : "", marks ? "markers" : "", series.texts ? "text" : ""].filter(Boolean).join("+");
     return {
       type: space ? "scatter3d" : "scatter", mode, name, ...points, connectgaps: false, showlegend: !bare && !series.texts,
-      line: { color: bare ? css("--soft") : colour, width: bare ? 1 : space ? 5 : 2, dash: series.style === "dashed" ? "dash" : "solid" },
-      marker: { color: colour, size: series.texts ? (beside ? 16 : 26) : space ? 3 : series.style === "points" ? 5 : 6, opacity: series.style === "points" && !series.texts ? 0.6 : 1 },
+      line: { color: bare ? css("--soft") : colour, width: bare ? 1 : space ? 5 : 2, dash: bare ? "solid" : series.style === "dashed" ? "dash" : DASHES[index % DASHES.length] },
+      marker: { color: colour, symbol: series.texts ? "circle" : SYMBOLS[index % SYMBOLS.length], size: series.texts ? (beside ? 16 : 26) : space ? 3 : series.style === "points" ? 5 : 6, opacity: series.style === "points" && !series.texts ? 0.6 : 1 },
       ...(series.texts ? { text: series.texts.map(plain), textposition: beside ? "bottom center" : "middle center", textfont: { color: css(bare || beside ? "--text" : "--card"), size: 11 }, hoverinfo: "skip" } : {}),
     };
   }
@@ -59,7 +61,7 @@ const Casebook = (() => {
       titled.scene = { xaxis: named3(panel.axes.x), yaxis: named3(panel.axes.y), zaxis: named3(panel.axes.z), camera, aspectmode: "cube" };
       titled.margin = { l: 0, r: 0, t: 40, b: 0 };
     }
-    Plotly.react(box, traces, titled, { displayModeBar: false, responsive: false });
+    paint(box, traces, titled);
   }
 
   function stepper(place, figure, redraw) {
@@ -98,15 +100,16 @@ const Casebook = (() => {
   function drawFigure(holder, figure) {
     const place = holder.querySelector("[data-panels]");
     holder.querySelector(".stepper")?.remove();
-    for (const old of place.children) Plotly.purge(old);
+    for (const old of place.querySelectorAll(".panel")) Plotly.purge(old);
     const boxes = figure.panels.map((panel) => {
-      const box = document.createElement("div");
+      const box = document.createElement("div"), cell = document.createElement("div");
+      cell.append(box);
       box.className = panel.axes.z ? "panel space" : "panel";
       box.setAttribute("role", "img");
       box.setAttribute("aria-label", `${panel.title}: ${panel.series.map((s) => s.name).join(", ")}`);
       return box;
     });
-    place.replaceChildren(...boxes);
+    place.replaceChildren(...boxes.map((box) => box.parentElement));
     const last = Math.max(0, figure.steps.length - 1);
     holder.redraw = (step = last) => figure.panels.forEach((panel, i) => {
       if (step === last || !holder.drawn || panel.series.some((s) => s.frames || s.reveal)) drawPanel(boxes[i], panel, step);
@@ -127,10 +130,20 @@ const Casebook = (() => {
   }
 
   function draw(name, data) {
-    const area = document.querySelector(`[data-figures-of="${name}"]`), select = area.querySelector("select");
+    const area = document.querySelector(`[data-figures-of="${name}"]`), select = area.querySelector("select"), key = `figure.${name}`;
+    const wanted = () => Math.max(0, data.findIndex((each) => each.backend === Address.get(key)));
+    let shown = wanted();
     chapters[name] = area;
-    show(area, data, 0);
-    select?.addEventListener("input", () => show(area, data, Number(select.value)));
+    show(area, data, shown);
+    if (!select) return;
+    select.value = shown;
+    select.addEventListener("input", () => Address.set({ [key]: select.value === "0" ? "" : data[select.value].backend }));
+    Address.watch(() => {
+      if (wanted() === shown) return;
+      shown = wanted();
+      select.value = shown;
+      show(area, data, shown);
+    });
   }
 
   function load(area) {
@@ -149,7 +162,7 @@ const Casebook = (() => {
   for (const area of document.querySelectorAll("[data-figures-of]")) seen.observe(area);
 
   const again = () => { for (const area of Object.values(chapters)) for (const holder of area.querySelectorAll("figure[data-number]")) holder.redraw?.(); };
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  Theme.watch(again);
   let width = innerWidth, waiting = 0;
   addEventListener("resize", () => {
     if (innerWidth === width) return;

@@ -1,7 +1,7 @@
 // Draws the figures of timings from the data block beside them.
 "use strict";
 (() => {
-  const { css, unique, sorted, plain, shown, wrap, layout, start } = Figures;
+  const { css, unique, sorted, plain, shown, wrap, layout, paint, start } = Figures;
   const FIELDS = ["operation", "backend", "mode", "implementation", "dtype"];
   const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "cross", "x"];
   const ALL = "all operations";
@@ -138,12 +138,14 @@
 
   // Rows of one length make a line; what is fitted to it is dashed.
   function scaling(rows, all, narrow) {
-    const style = styles(all), good = rows.filter((r) => r.perElement && r.elements);
+    const style = styles(all), good = rows.filter((r) => r.perElement && r.elements), DASHES = ["solid", "dash", "dashdot", "longdash", "longdashdot"];
     const named = (r) => `${r.series} · ${r.implementation}`;
+    // Implementations of one backend and mode share colour and symbol.
+    const twins = (r) => sorted(good.filter((other) => other.series === r.series).map((other) => other.implementation));
     const traces = unique(good.map(named)).flatMap((name) => {
-      const mine = good.filter((r) => named(r) === name);
+      const mine = good.filter((r) => named(r) === name), dash = DASHES[twins(mine[0]).indexOf(mine[0].implementation) % DASHES.length];
       return unique(mine.map((r) => r.row)).flatMap((row, i) => {
-        const items = mine.filter((r) => r.row === row).sort((a, b) => a.elements - b.elements), { fit } = items[0], color = style(items[0]).color;
+        const items = mine.filter((r) => r.row === row).sort((a, b) => a.elements - b.elements), { fit } = items[0], { color } = style(items[0]);
         const x = items.map((r) => r.elements), note = fit ? `<br>fit: ${time(fit.call)} a call, ${+(fit.element * 1e9).toPrecision(3)} ns an element` : "";
         const group = { type: "scatter", name, legendgroup: name };
         const line = fit && { ...group, mode: "lines", showlegend: false, hoverinfo: "skip", line: { color, width: 1, dash: "dot" } };
@@ -153,7 +155,7 @@
         }
         const points = {
           ...group, mode: "lines+markers", showlegend: i === 0, x, y: items.map((r) => r.perElement),
-          marker: { ...style(items[0]), size: 9 }, line: { color, width: 1.5 },
+          marker: { ...style(items[0]), size: 9 }, line: { color, width: 1.5, dash },
           text: items.map((r) => `${r.workload}<br>${times(r)}${note}`), hovertemplate: "<b>%{fullData.name}</b><br>%{text}<extra></extra>",
         };
         return line ? [line, points] : [points];
@@ -188,7 +190,7 @@
     const top = own.showlegend === false ? 10 : 24 + (narrow ? 17 : 21) * Math.ceil(traces.filter((t) => t.showlegend !== false).length / perRow);
     const margin = { l: narrow ? 40 : 60, r: 24, t: top, b: 54 };
     const height = Math.max(150, own.height) + margin.t + margin.b;
-    Plotly.react(box, traces, { ...layout(own, narrow), width: box.clientWidth, height, margin }, { displayModeBar: false });
+    paint(box, traces, { ...layout(own, narrow), width: box.clientWidth, height, margin });
   }
 
   function options(rows, name) {

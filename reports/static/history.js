@@ -1,7 +1,7 @@
 // Draws series over runs from the data block beside the figures: accuracy, and times relative to NumPy's, with their steps.
 "use strict";
 (() => {
-  const { css, unique, sorted, plain, shown, wrap, layout, legendHeight, start } = Figures;
+  const { css, unique, sorted, plain, shown, wrap, layout, legendHeight, paint, start } = Figures;
   const FIELDS = ["metric", "backend", "implementation", "mode", "dtype", "what", "workload"];
   const DASHES = ["solid", "dash", "dot", "dashdot"], SPEED = "time relative to NumPy", LEAST = 0.01;
   const SYMBOLS = ["circle", "square-open", "triangle-up-open", "cross-thin", "x-thin"];
@@ -32,7 +32,7 @@
     const names = unique(all.map((r) => `${r.backend} ${r.implementation}`)), modes = unique(all.map((r) => r.mode));
     return (row) => {
       const i = names.indexOf(`${row.backend} ${row.implementation}`);
-      return { color: css(`--c${i % 7}`), symbol: SYMBOLS[Math.floor(i / 7) % SYMBOLS.length], dash: DASHES[modes.indexOf(row.mode) % DASHES.length] };
+      return { color: css(`--c${i % 7}`), symbol: SYMBOLS[i % SYMBOLS.length], dash: DASHES[modes.indexOf(row.mode) % DASHES.length] };
     };
   }
 
@@ -90,7 +90,7 @@
     const style = styles(rows), traces = chosen.map((row) => trace(row, style, runs, narrow));
     const margin = { l: narrow ? 46 : 64, r: 24, t: 24 + legendHeight(traces.map((t) => t.name.split("<br>")), box.clientWidth, narrow), b: 54 };
     const xaxis = { title: { text: "Runs, oldest first" }, ...ticks(runs, box.clientWidth - margin.l) };
-    Plotly.react(box, traces, { ...layout({ xaxis, yaxis: axis(plot.axis(state), traces) }, narrow), width: box.clientWidth, height: 320 + margin.t + margin.b, margin }, { displayModeBar: false });
+    paint(box, traces, { ...layout({ xaxis, yaxis: axis(plot.axis(state), traces) }, narrow), width: box.clientWidth, height: 320 + margin.t + margin.b, margin });
   }
 
   function options(rows, name) {

@@ -1,7 +1,7 @@
 // Draws the times of a comparison: for each cell the ratio with its interval, numbered as in the table below.
 "use strict";
 (() => {
-  const { css, plain, shown, wrap, layout, start } = Figures;
+  const { css, plain, shown, wrap, layout, paint, start } = Figures;
   // What a verdict looks like: a colour, and a shape, so that colour is never alone. The shapes are the marks of the table.
   const LOOKS = {
     slower: { color: "--c1", symbol: "triangle-right" },
@@ -52,7 +52,7 @@
     const yaxis = { range: [rows.length - 0.5, -0.5], tickvals: rows.map((r) => r.at), ticktext: rows.map(label), automargin: true, fixedrange: true };
     const traces = data.verdicts.map((v) => [v, rows.filter((r) => r.verdict === v)]).filter(([, found]) => found.length).map(([v, found]) => trace(v, found));
     const margin = { l: 40, r: 24, t: narrow ? 110 : 90, b: 10 }, height = Math.max(60, (narrow ? 16 : 21) * rows.length) + margin.t + margin.b;
-    Plotly.react(box, traces, { ...layout({ xaxis, yaxis, shapes: [line] }, narrow), width: box.clientWidth, height, margin }, { displayModeBar: false });
+    paint(box, traces, { ...layout({ xaxis, yaxis, shapes: [line] }, narrow), width: box.clientWidth, height, margin });
   }
 
   for (const area of document.querySelectorAll("[data-ratios]")) {

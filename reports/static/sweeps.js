@@ -1,7 +1,7 @@
 // Draws the figures of sweeps from the data block beside them: the error over all inputs, and where results vanish too soon.
 "use strict";
 (() => {
-  const { css, unique, plain, shown, wrap, layout, legendHeight, start } = Figures;
+  const { css, unique, plain, shown, wrap, layout, legendHeight, paint, start } = Figures;
   const FIELDS = ["what", "dtype", "backend", "mode", "implementation"];
   const SYMBOLS = ["circle-open", "x-thin", "square-open", "cross-thin", "diamond-open", "triangle-up-open"];
   // Inputs are placed by their order: all positive numbers of a format make 512 pieces, so many of them to a power of two.
@@ -61,9 +61,9 @@
     });
   }
 
-  // Black or white, whichever is read on a colour: #rrggbb.
+  // Black or white, whichever is read on a colour: rgb(r, g, b).
   function ink(color) {
-    const [r, g, b] = [1, 3, 5].map((i) => (parseInt(color.slice(i, i + 2), 16) / 255) ** 2.2);
+    const [r, g, b] = color.match(/\d+/g).map((part) => (part / 255) ** 2.2);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
   }
 
@@ -146,7 +146,7 @@
     if (!drawn.count) return;
     const top = drawn.layout.showlegend === false ? 30 : 24 + legendHeight(drawn.traces.map((t) => t.name.split("<br>")), box.clientWidth, narrow);
     const margin = { l: narrow ? 46 : 64, r: 24, t: top, b: 54 }, height = Math.max(120, drawn.layout.height) + margin.t + margin.b;
-    Plotly.react(box, drawn.traces, { ...layout(drawn.layout, narrow), width: box.clientWidth, height, margin }, { displayModeBar: false, doubleClick: "reset" });
+    paint(box, drawn.traces, { ...layout(drawn.layout, narrow), width: box.clientWidth, height, margin }, { doubleClick: "reset" });
     box.removeAllListeners("plotly_relayout");
     box.on("plotly_relayout", (event) => {
       if (drawn.retick && "xaxis.range[0]" in event) {

@@ -96,6 +96,18 @@ def draw(page: Any) -> int:
     return int(page.evaluate("[...document.querySelectorAll('.js-plotly-plot')].filter((plot) => plot.data.length).length"))
 
 
+def follow(page: Any, title: str) -> None:
+    """Goes to another section of the report by its navigation."""
+    with page.expect_navigation():
+        page.click(f".top nav a:text('{title}')")
+
+
+def unfolded(page: Any) -> Any:
+    """A page with everything on it unfolded, but for the data of figures."""
+    page.evaluate("for (const each of document.querySelectorAll('details:not(.data)')) each.open = true;")
+    return page
+
+
 def broken(page: Any, root: Path) -> list[str]:
     """Links of a page, as its scripts have left them, that lead nowhere."""
     links: list[str] = page.evaluate("[...document.links].map((link) => link.href).filter((href) => !href.startsWith('https:'))")

@@ -50,7 +50,7 @@ def facts(**more: str) -> Line:
 
 def record(status: Status = "pass", operation: str = "sigmoid", dtype: str = "float32", **more: Any) -> Line:
     """A record of a check; ``more`` replaces its fields."""
-    case = Case(operation, more.pop("backend", "jax"), more.pop("implementation", "jax.nn.sigmoid"), "jit", dtype)
+    case = Case(operation, more.pop("backend", "jax"), more.pop("implementation", "jax.nn.sigmoid"), more.pop("mode", "jit"), dtype)
     made = Record(case, "value_within_bound", "stability", "share of bound", status, 0.31, 1.0, environment="jax-cpu")
     return {**made.to_json(), **more}
 
@@ -207,7 +207,7 @@ def sample() -> list[Line]:
 
 def everything() -> list[list[Line]]:
     """Result files of which a report has every kind of page, of figure and of status."""
-    names: list[Line] = [{}, {"implementation": SCRIPT}, {"backend": "numpy", "implementation": "scipy.special.expit"}]
+    names: list[Line] = [{}, {"implementation": SCRIPT}, {"backend": "numpy", "implementation": "scipy.special.expit", "mode": "eager"}]
     grades: Line = {"max ulp": 2.5, "mean ulp": 0.5, "premature zeros": 3.0, "frontier": 17.5, "correctly rounded": 0.75}
     sizes = {n: 5e-6 + 2e-9 * n for n in (1_000, 10_000, 1_000_000)}
     more = [

@@ -26,7 +26,7 @@ LAYERS = (
     {"suite", "suite.model"},
     {"suite.floats", "suite.wire", "suite.batch", "suite.loading"},
     {"suite.operations", "suite.backends", "suite.expected", "suite.machine", "suite.memory"},
-    {"suite.tally", "suite.lab"},
+    {"suite.tally", "suite.lab", "suite.watch"},
     {
         "suite.oracle",
         "suite.inputs",

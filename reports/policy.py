@@ -1,0 +1,32 @@
+"""What a page may do, as its content security policy says: use the scripts and styles beside it, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
+
+_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
+
+_STYLES = ("", "font-size:70%", "font-weight:bold")
+"""What Plotly writes as styles: an empty sheet, which it fills rule by rule, as scripts may; exponents, and bold words in texts. Other
+styles it sets property by property, as scripts may too. A page with figures allows these three texts by their hashes, and no other."""
+
+
+def policy(figures: bool) -> str:
+    """The policy of a page, with or without figures."""
+    hashes = (base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _STYLES)
+    allowed = " 'unsafe-hashes'" + "".join(f" 'sha256-{each}'" for each in hashes)
+    return _POLICY.format(styles=allowed if figures else "")
+
+
+@cache
+def claimed() -> tuple[str, ...]:
+    """Ids of the style elements that Plotly brings along for its maps, which no figure here is.
+
+    It leaves an element out whose id it finds taken on the page; otherwise the policy would block it, with an error.
+    """
+    return tuple(dict.fromkeys(re.findall(r'document\.getElementById\("([0-9a-f]{64})"\)', get_plotlyjs())))

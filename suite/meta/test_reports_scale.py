@@ -1,0 +1,93 @@
+"""Results of any number are read in bounded memory, and everything is still counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from reports import kept
+from reports.findings import failures
+from reports.kept import IN_THE_FILE, Keeper
+from reports.merge import read
+from reports.view import View
+from suite.meta.sample_results import Line, Write, end, facts, record, run
+from suite.model import Record, Status
+
+
+def many(amount: int, status: Status = "pass", **more: Any) -> list[Line]:
+    """Records, each of a case of its own, that have something to say."""
+    said: Line = {"message": "m" * 300, "worst": {"x": "0x1p+0"}, "extra": {"limitation": "known", "rows": 1.0}}
+    return [record(status, implementation=f"f{n}", **said, **more) for n in range(amount)]
+
+
+def full(records: tuple[Record, ...]) -> int:
+    """How many are kept with all that they say."""
+    return sum(bool(r.worst) for r in records)
+
+
+class TestMemory:
+    """What is kept of records."""
+
+    @pytest.mark.parametrize("amount", [200, 400])
+    def test_what_records_say_is_kept_while_there_is_room(self, write: Write, monkeypatch: pytest.MonkeyPatch, amount: int) -> None:
+        """However many there are: the same number is kept in full, and all are counted."""
+        monkeypatch.setattr(kept, "ROOM", {"red": 0, "known": 0, "rest": 50_000})
+        results = read([write(run(), facts(), *many(amount), end())])
+        assert 50 < full(results.records) < 100
+        slim = results.records[-1]
+        assert (slim.worst, slim.message, slim.extra) == ({}, IN_THE_FILE, {"limitation": "known"})
+        assert View(results).tally.passed == amount
+
+    def test_passed_records_take_no_room_from_failures(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each kind has its own."""
+        monkeypatch.setattr(kept, "ROOM", {"red": 10_000, "known": 10_000, "rest": 1_000})
+        results = read([write(run(), facts(), *many(100), *many(5, "fail", dtype="float16"), end())])
+        assert all(r.worst for r in results.records if r.status == "fail")
+        assert results.failures == 5
+
+    def test_the_worst_of_a_defect_is_kept_in_full(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A finding is shown with its input and its code, wherever in the file they stand."""
+        monkeypatch.setattr(kept, "ROOM", dict.fromkeys(kept.ROOM, 0))
+        shown: Line = {"message": "m", "worst": {"x": "0x1p+0"}, "reproduction": "code"}
+        lines = [record("fail", dtype=f"d{n}", value=float(n % 37), **shown) for n in range(80)]
+        results = read([write(run(), facts(), *lines, end())])
+        (finding,) = failures(View(results).cases)
+        assert (len(finding.shown), finding.worst.value, finding.worst.reproduction) == (80, 36.0, "code")
+        assert full(results.records) == 37
+
+    def test_an_earlier_run_s_records_are_not_even_kept(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Memory is that of the places, not of the runs that have something in them."""
+        taken: list[str] = []
+
+        def keep(_: Keeper, record: Record, __: int) -> Record:
+            taken.append(record.status)
+            return record
+
+        monkeypatch.setattr(Keeper, "keep", keep)
+        for day in range(1, 6):
+            name = f"r{day}"
+            started = f"2026-01-0{day}T00:00:00+00:00"
+            path = write(run(name, started), facts(), *many(20, "pass" if day == 5 else "fail"), end(name), name=f"{name}.jsonl")
+        assert read([path.parent]).failures == 0
+        assert taken == ["pass"] * 20
+
+
+def test_an_error_yields_to_a_later_verdict_and_stands_beside_one_of_its_run(write: Write) -> None:
+    """Whatever its metric is."""
+    error = record("error", metric="raised")
+    path = write(run(), facts(), error, record("fail", metric="other"), end())
+    assert {r.status for r in read([path]).records} == {"error", "fail"}
+    later = write(run("r2", "2026-11-21T00:00:00+00:00"), facts(), record(), end("r2"), name="b.jsonl")
+    assert {r.status for r in read([path, later]).records} == {"pass", "fail"}
+
+
+def test_records_are_found_however_their_lines_are_written(write: Write) -> None:
+    """Keys in another order, blanks, escapes: JSON says what a record is, not this suite's way to write it."""
+    line = record("fail")
+    turned = dict(reversed(line.items()))
+    escaped = write(run(), facts(), record(dtype="float16"), turned, end())
+    text = escaped.read_text(encoding="utf-8")
+    escaped.write_text(text.replace('"kind": "record", "case"', ' "kind" :"rec\\u006frd", "case"'), encoding="utf-8")
+    assert Counter(r.status for r in read([escaped]).records) == {"fail": 1, "pass": 1}
