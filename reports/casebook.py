@@ -112,17 +112,43 @@ def columns(found: Iterable[Chapter]) -> list[str]:
 
 
 def script(chapter: Chapter) -> str:
-    """The figures' data as a script that hands them to the page: read from disk, a page can load nothing else."""
-    data = [{"backend": name, "figures": [_plain(figure) for figure in figures]} for name, figures in chapter.figures]
-    return f"Casebook.draw({json.dumps(chapter.anchor)}, {json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(',', ':'))});\n"
+    """The figures' data as a script that hands them to the page: read from disk, a page can load nothing else.
+
+    Lists of numbers stand behind the figures, each once, and are named there by their places: backends have most of them in common.
+    """
+    numbers = _Numbers()
+    data = [{"backend": name, "figures": [_plain(figure, numbers) for figure in figures]} for name, figures in chapter.figures]
+    given = (json.dumps(each, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for each in (chapter.anchor, data, numbers.lists))
+    return f"Casebook.draw({', '.join(given)});\n"
 
 
-def _plain(figure: Figure) -> dict[str, Any]:
+class _Numbers:
+    """Lists of numbers, each once, with what JSON lacks left out, and no more digits than can be seen or pointed at."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[float | int | None, ...], int] = {}
+
+    @property
+    def lists(self) -> list[tuple[float | int | None, ...]]:
+        """All of them, by their places."""
+        return list(self._places)
+
+    def place(self, values: Iterable[float]) -> int:
+        """Where a list stands."""
+        return self._places.setdefault(tuple(_short(v) if math.isfinite(v) else None for v in values), len(self._places))
+
+
+def _short(value: float) -> float | int:
+    rounded = float(f"{value:.5g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded
+
+
+def _plain(figure: Figure, numbers: _Numbers) -> dict[str, Any]:
     panels = [
         {
             "title": panel.title,
             "axes": {name: _axis(axis) for name, axis in (("x", panel.x), ("y", panel.y), ("z", panel.z)) if axis},
-            "series": [_series(series) for series in panel.series],
+            "series": [_series(series, numbers) for series in panel.series],
         }
         for panel in figure.panels
     ]
@@ -133,22 +159,13 @@ def _axis(axis: Any) -> dict[str, Any]:
     return {"label": axis.label, "log": axis.log, "range": list(axis.range) if axis.range else None}
 
 
-def _series(series: Series) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": series.name, "style": series.style, "x": _points(series.x), "y": _points(series.y)}
+def _series(series: Series, numbers: _Numbers) -> dict[str, Any]:
+    place = numbers.place
+    made: dict[str, Any] = {"name": series.name, "style": series.style, "x": place(series.x), "y": place(series.y)}
     if series.z:
-        made["z"] = [_points(row) for row in series.z] if series.style == "surface" else _points(series.z)
+        made["z"] = [place(row) for row in series.z] if series.style == "surface" else place(series.z)
     if series.texts:
         made["texts"] = list(series.texts)
     if series.frames:
-        made["frames"] = [_points(frame) for frame in series.frames]
+        made["frames"] = [place(frame) for frame in series.frames]
     return made | ({"reveal": True} if series.reveal else {})
-
-
-def _points(values: Iterable[float]) -> list[float | int | None]:
-    """With what JSON lacks left out, and no more digits than can be seen or pointed at."""
-    return [_short(v) if math.isfinite(v) else None for v in values]
-
-
-def _short(value: float) -> float | int:
-    rounded = float(f"{value:.5g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded

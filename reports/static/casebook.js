@@ -129,7 +129,16 @@ const Casebook = (() => {
     });
   }
 
-  function draw(name, data) {
+  // Lists of numbers stand behind the figures, which name them by their places.
+  function spread(data, lists) {
+    const list = (place) => (Array.isArray(place) ? place.map(list) : lists[place]);
+    for (const series of data.flatMap((each) => each.figures).flatMap((figure) => figure.panels).flatMap((panel) => panel.series)) {
+      for (const key of ["x", "y", "z", "frames"]) if (key in series) series[key] = list(series[key]);
+    }
+  }
+
+  function draw(name, data, lists) {
+    spread(data, lists);
     const area = document.querySelector(`[data-figures-of="${name}"]`), select = area.querySelector("select"), key = `figure.${name}`;
     const wanted = () => Math.max(0, data.findIndex((each) => each.backend === Address.get(key)));
     let shown = wanted();

@@ -130,12 +130,15 @@ def test_statements_of_several_backends_share_a_line(write: Write) -> None:
 
 
 def test_figures_data_are_plain(write: Write) -> None:
-    """What JSON lacks is null; no closing tag can end the script early."""
+    """What JSON lacks is null; a list of numbers stands there once."""
     (chapter,) = chapters(View(read([write(run(), reproduction(), end())])))
     text = script(chapter)
-    data: Any = json.loads(text.removeprefix('Casebook.draw("C1", ').removesuffix(");\n"))
+    data: Any
+    name, data, lists = json.loads(f"[{text.removeprefix('Casebook.draw(').removesuffix(');' + chr(10))}]")
     curve = data[0]["figures"][0]["panels"][0]
-    assert curve["series"][0]["x"] == [1, None]
+    assert name == "C1"
+    assert lists[curve["series"][0]["x"]] == [1, None]
+    assert len(set(map(str, lists))) == len(lists)
     assert curve["axes"]["y"] == {"label": "y", "log": True, "range": None}
 
 
