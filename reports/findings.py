@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import nlargest
+from itertools import accumulate
 
 from reports import text
+from reports.kept import rank
 from reports.merge import Environment
 from reports.page import numbered
-from reports.view import SEVERITY, CaseView, dtype_order, group_by, paginate, record_weight, worst_status
+from reports.view import SEVERITY, CaseView, dtype_order, group_by, paginate, worst_status
 from suite.model import Record
 
 PATH = "findings.html"
+MOST = 60
+"""Cases that a finding lists; it counts the rest."""
+ROOM = 2_500_000
+"""About how many characters all findings may take that are shown; the rest are counted."""
+MORE = "more"
+"""Where the findings that are not shown are counted."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Finding:
 
     @cached_property
     def _shown_most(self) -> tuple[CaseView, Record]:
-        return max(self.shown, key=lambda pair: _rank(pair[1]))
+        return max(self.shown, key=lambda pair: rank(pair[1]))
 
     @property
     def worst(self) -> Record:
@@ -109,39 +117,57 @@ class Finding:
     @property
     def weight(self) -> int:
         """About how many characters it takes on a page."""
-        return 900 + record_weight(self.worst) + 380 * len(self.shown)
+        said = 2 * len(text.clip(self.said)) + len(text.clip(self.worst.reproduction)) + len(self.reason)
+        return 1_500 + said + 300 * len(self.listed)
 
+    @property
+    def said(self) -> str:
+        """The record's message, without what the finding says itself: the reason, and where it is known to fail, the numbers."""
+        return "" if self.status == "known" and self.numbers else self.worst.message.removeprefix(self.reason).lstrip("\n")
 
-def _rank(record: Record) -> tuple[int, bool, float]:
-    value = record.value if record.value is not None else -math.inf
-    return (SEVERITY[record.status], bool(record.reproduction), math.inf if math.isnan(value) else value)
+    @cached_property
+    def listed(self) -> tuple[tuple[CaseView, Record], ...]:
+        """The cases that are listed, those that show it most first if they are many."""
+        return self.shown if len(self.shown) <= MOST else tuple(nlargest(MOST, self.shown, key=lambda pair: rank(pair[1])))
 
 
 def failures(cases: Iterable[CaseView]) -> list[Finding]:
     """What turned the run red, by implementation and check; errors first."""
-    shown = [(v, r) for v in cases for r in v.records if r.status in ("fail", "error")]
+    shown = [(v, r) for v in cases for r in v.red]
     groups = group_by(shown, lambda pair: _name(*pair))
-    found = [Finding(name, _title(*group[0]), tuple(group)) for name, group in groups.items()]
+    found = [Finding(each, _title(*group[0]), tuple(group)) for each, group in groups.items()]
     return sorted(found, key=lambda f: (-SEVERITY[f.status], f.shown[0][0].case.operation))
 
 
 def known(cases: Iterable[CaseView]) -> list[Finding]:
     """Known failures, by limitation; where a record names none, by implementation and check."""
-    shown = [(v, r) for v in cases for r in v.records if r.status == "known"]
-    groups = group_by(shown, lambda pair: f"known/{pair[1].extra.get('limitation') or _name(*pair)}")
-    return [Finding(name, _known_title(group), tuple(group)) for name, group in groups.items()]
+    shown = [(v, r) for v in cases for r in v.known]
+    groups = group_by(shown, lambda pair: _known_name(*pair))
+    return [Finding(each, _known_title(group), tuple(group)) for each, group in groups.items()]
 
 
 def parts(cases: Sequence[CaseView]) -> list[list[Finding]]:
-    """All findings, failures first, on pages of bounded weight."""
-    return list(paginate([*failures(cases), *known(cases)], lambda finding: finding.weight))
+    """Findings, failures first, on pages of bounded weight; as many as there is room for."""
+    found = [*failures(cases), *known(cases)]
+    reached = accumulate(finding.weight for finding in found)
+    return list(paginate([finding for finding, weight in zip(found, reached, strict=True) if weight <= ROOM], lambda f: f.weight))
 
 
 def hrefs(cases: Sequence[CaseView]) -> dict[str, str]:
-    """Where each finding is shown, by its name."""
+    """Where each finding is shown, or counted, by its name."""
     split = parts(cases)
     pages = zip(numbered(PATH, len(split)), split, strict=True)
-    return {finding.name: f"{path}#{finding.anchor}" for path, part in pages for finding in part}
+    counted = {finding.name: f"{PATH}#{MORE}" for finding in (*failures(cases), *known(cases))}
+    return counted | {finding.name: f"{path}#{finding.anchor}" for path, part in pages for finding in part}
+
+
+def finding_name(record: Record, view: CaseView) -> str:
+    """The finding that a record of a case is a part of."""
+    return _known_name(view, record) if record.status == "known" else _name(view, record)
+
+
+def _known_name(view: CaseView, record: Record) -> str:
+    return f"known/{record.extra.get('limitation') or _name(view, record)}"
 
 
 def _name(view: CaseView, record: Record) -> str:

@@ -13,11 +13,13 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotl
 
 from reports import sections as section_modules
 from reports import text
+from reports.findings import finding_name
 from reports.history import read as read_history
 from reports.merge import read
 from reports.page import Page, Section
 from reports.place import put
 from reports.policy import claimed, policy
+from reports.records import brief
 from reports.view import KINDS, View
 
 HERE = Path(__file__).parent
@@ -80,7 +82,9 @@ def environment() -> jinja2.Environment:
         text.clip,
         text.breakable,
         text.slug,
+        finding_name,
     )
     made.filters.update({function.__name__: function for function in shown})
+    made.tests["brief"] = brief
     made.globals.update(kinds=KINDS)
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import TypeVar
@@ -22,6 +22,10 @@ SEVERITY = {status: rank for rank, status in enumerate(("absent", "grade", *JUDG
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 PAGE_WEIGHT = 450_000
 """About how many characters of content a page may hold before it is continued on another."""
+ROOM, ELSEWHERE = 4_000_000, 1_200
+"""About how many characters all cases may take that are listed; and what one takes beside its records, in tables of other pages."""
+MORE = "more"
+"""Where a page of records counts those that are not listed."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +76,33 @@ class CaseView:
     records: tuple[Record, ...]
     anchor: str
     page: str
+    listed: bool = True
+    """Whether its records are shown, one by one; of very many cases only a part are, the worst first, and the others are counted."""
 
     @property
     def href(self) -> str:
-        """Where the records are, from the report's root."""
-        return f"{self.page}#{self.anchor}"
+        """Where the records are, or are counted, from the report's root."""
+        return f"{self.page}#{self.anchor if self.listed else MORE}"
 
     @cached_property
     def status(self) -> str:
         """The worst status among the records."""
         return worst_status(self.records)
+
+    @cached_property
+    def red(self) -> tuple[Record, ...]:
+        """What turned the run red."""
+        return tuple(r for r in self.records if r.status in ("fail", "error"))
+
+    @cached_property
+    def known(self) -> tuple[Record, ...]:
+        """What fails as known."""
+        return tuple(r for r in self.records if r.status == "known")
+
+    @cached_property
+    def weight(self) -> int:
+        """About how many characters its records take on a page."""
+        return 450 + sum(map(record_weight, self.records))
 
     def find(self, check: str, metric: str) -> Record | None:
         """The worst record of a check and metric; of several equally bad ones the one with the largest value."""
@@ -140,17 +161,19 @@ class View:
         groups: dict[tuple[Case, str], list[Record]] = defaultdict(list)
         for record in self.results.records:
             groups[record.case, record.environment].append(record)
-        ordered = sorted(groups.items(), key=lambda item: (case_order(item[0][0]), item[0][1]))
         ids = Counter(case.id for case, _ in groups)
-        by_operation: dict[str, list[tuple[Case, str, list[Record]]]] = defaultdict(list)
-        for (case, environment), records in ordered:
-            by_operation[case.operation].append((case, environment, records))
-        return tuple(
-            CaseView(case, environment, self.column_of(case.backend, environment), tuple(records), _anchor(case, environment, ids), page)
-            for operation, group in by_operation.items()
-            for page, part in zip(_record_pages(operation), paginate(group, _weight), strict=False)
-            for case, environment, records in part
-        )
+        found = [
+            CaseView(
+                case, label, self.column_of(case.backend, label), tuple(records), _anchor(case, label, ids), _record_page(case.operation)
+            )
+            for (case, label), records in groups.items()
+        ]
+        return tuple(_placed(sorted(found, key=lambda v: (case_order(v.case), v.environment))))
+
+    @cached_property
+    def listed(self) -> tuple[CaseView, ...]:
+        """The cases that are shown one by one."""
+        return tuple(view for view in self.cases if view.listed)
 
     def column_of(self, backend: str, label: str) -> str:
         """A backend's name, with what tells its environment from others of the same id."""
@@ -235,20 +258,34 @@ def _anchor(case: Case, environment: str, ids: Counter[str]) -> str:
     return text.slug(case.id if ids[case.id] == 1 else f"{case.id}@{environment}@{case.backend}")
 
 
-def _record_pages(operation: str) -> Iterator[str]:
-    number = 1
-    while True:
-        yield f"records/{text.slug(operation)}{'' if number == 1 else f'.{number}'}.html"
-        number += 1
+def _record_page(operation: str, number: int = 1) -> str:
+    return f"records/{text.slug(operation)}{'' if number == 1 else f'.{number}'}.html"
 
 
-def _weight(item: tuple[Case, str, list[Record]]) -> int:
-    return 300 + sum(record_weight(r) for r in item[2])
+def _placed(ordered: Sequence[CaseView]) -> Iterator[CaseView]:
+    """Cases with the pages where they are listed; the worst are, as many as there is room for."""
+    room, kept = ROOM, set()
+    for view in sorted(ordered, key=lambda v: -SEVERITY[v.status]):
+        room -= view.weight + ELSEWHERE
+        if room < 0:
+            break
+        kept.add(id(view))
+    for operation, group in group_by(ordered, lambda v: v.case.operation).items():
+        pages = {id(v): number for number, part in enumerate(paginate([v for v in group if id(v) in kept], _weight), 1) for v in part}
+        for view in group:
+            number = pages.get(id(view))
+            yield replace(view, page=_record_page(operation, number or 1), listed=number is not None)
+
+
+def _weight(view: CaseView) -> int:
+    return view.weight
 
 
 def record_weight(record: Record) -> int:
-    """About how many characters a record takes on a page."""
-    return 450 + 2 * len(text.clip(record.message)) + len(text.clip(record.reproduction))
+    """About how many characters a record takes on a page; one that needs no explanation takes less."""
+    if record.status in ("pass", "grade", "known"):
+        return {"pass": 130, "grade": 900, "known": 600}[record.status]
+    return 500 + 2 * len(text.clip(record.message)) + len(text.clip(record.reproduction))
 
 
 def paginate(items: Iterable[T], weight: Callable[[T], int]) -> Iterator[list[T]]:

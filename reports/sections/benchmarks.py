@@ -13,7 +13,7 @@ from reports.view import View, paginate
 
 def pages(view: View) -> Iterator[Page]:
     """Figures and the first part of the table, which is continued on further pages if it is long; then the fits, on pages of their own."""
-    rows = timings(view.cases)
+    rows = timings(view.listed)
     found = fits(rows)
     parts = list(paginate(rows, lambda row: row.weight))
     paths = numbered("benchmarks.html", len(parts))

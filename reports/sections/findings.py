@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.findings import PATH, parts
+from reports.findings import PATH, failures, parts
+from reports.findings import known as known_failures
 from reports.page import Page, Section, numbered
 from reports.view import View
 
@@ -12,14 +13,13 @@ from reports.view import View
 def pages(view: View) -> Iterator[Page]:
     """Failures and errors first, then known failures; continued on further pages if they are many."""
     split = parts(view.cases)
-    red = [finding for part in split for finding in part if finding.status != "known"]
-    total = sum(len(part) for part in split)
+    red, known = failures(view.cases), known_failures(view.cases)
     paths = numbered(PATH, len(split))
-    known = [finding for part in split for finding in part if finding.status == "known"]
     context = {
         "paths": paths,
         "red": red,
-        "total": total,
+        "total": len(red) + len(known),
+        "more": len(red) + len(known) - sum(map(len, split)),
         "known": known,
         "frameworks": len({view.case.backend.partition("-")[0] for finding in known for view, _ in finding.shown}),
         "without": sum(not finding.worst.reproduction for finding in known),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reports import records
 from reports.charts import figure_data, plots
 from reports.findings import failures, hrefs, known
 from reports.page import Page, Section
 from reports.sweeps import path as sweep_path
 from reports.text import slug
 from reports.timings import timings
-from reports.view import SEVERITY, CaseView, View, group_by, tally
+from reports.view import SEVERITY, CaseView, View, tally
 from suite.model import Record
 
 _MEASURES = {
@@ -58,8 +59,9 @@ def pages(view: View) -> Iterator[Page]:
     yield Page("operations.html", "operations.j2", "Operations", {"operations": listed})
     where = hrefs(view.cases)
     for operation, path, counts, cases in listed:
-        checked = [v for v in cases if any(r.family not in _ELSEWHERE for r in v.records)]
-        times = timings(cases)
+        shown = [v for v in cases if v.listed]
+        checked = [v for v in shown if any(r.family not in _ELSEWHERE for r in v.records)]
+        times = timings(shown)
         context = {
             "operation": operation,
             "counts": counts,
@@ -70,17 +72,10 @@ def pages(view: View) -> Iterator[Page]:
             "timings": times,
             "figure": figure_data(times),
             "plots": ["bars", *(name for name in plots(times) if name == "accuracy")],
-            "swept": sweep_path(operation) if any(r.family == "sweep" for v in cases for r in v.records) else "",
+            "swept": sweep_path(operation) if any(r.family == "sweep" for v in shown for r in v.records) else "",
         }
         yield Page(path, "operation.j2", operation, context, figures=bool(times))
-        yield from _record_pages(operation, path, cases)
-
-
-def _record_pages(operation: str, path: str, cases: list[CaseView]) -> Iterator[Page]:
-    by_page = group_by(cases, lambda v: v.page)
-    for number, (page, part) in enumerate(by_page.items(), 1):
-        context = {"operation": operation, "back": path, "cases": part, "number": number, "paths": list(by_page)}
-        yield Page(page, "records.j2", f"{operation}: records", context)
+        yield from records.pages(operation, path, cases, where)
 
 
 SECTION = Section("Operations", 10, pages)

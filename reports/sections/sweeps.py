@@ -12,9 +12,9 @@ from reports.view import View, dtype_order, group_by
 
 def pages(view: View) -> Iterator[Page]:
     """What was swept, and a page for each operation, continued on further pages if it is long."""
-    rows = sweeps(view.cases)
+    rows = sweeps(view.listed)
     swept = [_Swept(operation, parts(found)) for operation, found in group_by(rows, lambda row: row.view.case.operation).items()]
-    searched = [(v, r) for v in view.cases for r in v.records if r.family == "search"]
+    searched = [(v, r) for v in view.listed for r in v.records if r.family == "search"]
     yield Page("sweeps.html", "sweeps.j2", "Sweeps", {"swept": swept, "lead": _lead(rows), "searched": searched})
     for each in swept:
         for number, (page, part) in enumerate(zip(each.paths, each.parts, strict=True), 1):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports import kept
+from reports import findings, kept, view
 from reports.findings import failures
+from reports.html import build
 from reports.kept import IN_THE_FILE, Keeper
 from reports.merge import read
 from reports.view import View
@@ -72,6 +75,56 @@ class TestMemory:
             path = write(run(name, started), facts(), *many(20, "pass" if day == 5 else "fail"), end(name), name=f"{name}.jsonl")
         assert read([path.parent]).failures == 0
         assert taken == ["pass"] * 20
+
+
+class TestPages:
+    """What is shown of very many results."""
+
+    def test_what_there_is_no_room_for_is_counted(self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The worst are listed; the page says how many more there are, links to them lead there, and the verdict counts all."""
+        monkeypatch.setattr(view, "ROOM", 25_000)
+        lines = [*many(40), *many(2, "known", dtype="float16"), *many(3, "fail", dtype="bfloat16")]
+        index = build([write(run(), facts(), *lines, end())], tmp_path / "out")
+        page = (index.parent / "records" / "sigmoid.html").read_text(encoding="utf-8")
+        listed = re.findall(r'<(?:tr|li) data-s="(\w+)"', page)
+        assert (listed.count("fail"), listed.count("known")) == (3, 2)
+        assert 0 < listed.count("pass") < 40
+        left = 45 - len(listed)
+        assert f'id="more">{left} more cases of sigmoid with {left} records are counted' in page
+        assert f"{left} of these records passed, 0 failed as known, 0 failed" in page
+        first = index.read_text(encoding="utf-8")
+        assert "Of 45 checks on 45 cases, 40 passed, 2 failed as known, 3 failed" in first
+        assert f"{45 - left} of 45 cases are listed one by one" in first
+        assert '"records/sigmoid.html#more"' in first
+
+    def test_findings_without_room_are_counted(self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Failures first; what leads to the others leads to their number."""
+        monkeypatch.setattr(findings, "ROOM", 20_000)
+        lines = many(30, "fail")
+        index = build([write(run(), facts(), *lines, end())], tmp_path / "out")
+        page = (index.parent / "findings.html").read_text(encoding="utf-8")
+        shown = page.count("<article")
+        assert 3 < shown < 30
+        assert "30 failures that turn a run red" in page
+        assert f'id="more">{30 - shown} more findings are counted' in page
+        assert (index.parent / "operations" / "sigmoid.html").read_text(encoding="utf-8").count("findings.html#more") == 30 - shown
+
+    def test_a_finding_of_many_cases_lists_the_worst(self, write: Write, tmp_path: Path) -> None:
+        """And counts the others."""
+        lines = [record("fail", dtype=f"d{n}", value=float(n)) for n in range(findings.MOST + 5)]
+        index = build([write(run(), facts(), *lines, end())], tmp_path / "out")
+        page = (index.parent / "findings.html").read_text(encoding="utf-8")
+        assert "5 more cases with smaller errors are counted" in page
+        assert page.count('<tr data-s="fail"') == findings.MOST
+        assert f'<td class="num">{findings.MOST + 4}</td>' in page
+
+    def test_pages_stay_below_a_megabyte(self, write: Write, tmp_path: Path) -> None:
+        """Of thousands of records, with a page for each operation's, and the whole below ten."""
+        lines = [line for n in range(12) for line in many(250, "known" if n % 3 == 0 else "pass", operation=f"o{n}")]
+        index = build([write(run(), facts(), *lines, end())], tmp_path / "out")
+        sizes = {path: path.stat().st_size for path in index.parent.rglob("*") if path.is_file() and path.name != "plotly.min.js"}
+        assert max(sizes.values()) < 1_000_000
+        assert sum(sizes.values()) < 5_000_000
 
 
 def test_an_error_yields_to_a_later_verdict_and_stands_beside_one_of_its_run(write: Write) -> None:
