@@ -93,7 +93,7 @@ class TestPages:
         assert f'id="more">{left} more cases of sigmoid with {left} records are counted' in page
         assert f"{left} of these records passed, 0 failed as known, 0 failed" in page
         first = index.read_text(encoding="utf-8")
-        assert "Of 45 checks on 45 cases, 40 passed, 2 failed as known, 3 failed" in first
+        assert "Of 45 checks on 45 cases, 40 passed, 2 failed as known and 3 failed" in first
         assert f"{45 - left} of 45 cases are listed one by one" in first
         assert '"records/sigmoid.html#more"' in first
 
