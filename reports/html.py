@@ -81,6 +81,7 @@ def environment() -> jinja2.Environment:
         text.plural,
         text.clip,
         text.breakable,
+        text.formula,
         text.slug,
         finding_name,
     )

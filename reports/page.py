@@ -16,7 +16,7 @@ from reports.view import View
 class Page:
     """One file: its path from the report's root, its template, and what the template is given beside the view.
 
-    ``figures`` says that it draws any: it then loads Plotly and ``script``, which draws them.
+    ``figures`` says that it draws any: it then loads Plotly and the ``scripts`` that draw them.
     """
 
     path: str
@@ -24,7 +24,7 @@ class Page:
     title: str
     context: Mapping[str, Any] = field(default_factory=dict)
     figures: bool = False
-    script: str = "charts.js"
+    scripts: tuple[str, ...] = ("charts.js",)
 
     @property
     def root(self) -> str:

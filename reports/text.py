@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _SHOWN = 6
 """How many values of a long input are shown; the reproduction holds all of them."""
@@ -109,6 +109,23 @@ def plural(amount: int, noun: str, many: str = "") -> str:
 def clip(long: str) -> str:
     """A text of bounded length; one that was cut says so."""
     return long if len(long) <= _LONGEST else f"{long[:_LONGEST]}\n… cut here, {len(long):,} characters in the result file"
+
+
+def folded(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Names of several parts, those that differ in one part alone together, the last part first: ``f · jax · eager, jit``."""
+    found = list(dict.fromkeys(rows))
+    for place in range(max(map(len, found), default=0) - 1, 0, -1):
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for row in found:
+            groups.setdefault(row[:place] + row[place + 1 :], []).append(row[place])
+        found = [(*rest[:place], ", ".join(parts), *rest[place:]) for rest, parts in groups.items()]
+    return [" · ".join(row) for row in found]
+
+
+def formula(line: str) -> Markup:
+    """A formula in a line, escaped, with raised and lowered what stands behind ``^`` and, if it is one letter, behind ``_``."""
+    raised = re.sub(r"\^(?:\(([^()]*)\)|([−-]?(?:\|\w+\||\w+)))", lambda m: f"<sup>{m[1] or m[2]}</sup>", str(escape(line)))
+    return Markup(re.sub(r"_([a-z])(?![\w])", r"<sub>\1</sub>", raised))  # noqa: S704 - escaped above
 
 
 def breakable(name: str) -> Markup:

@@ -23,7 +23,7 @@ def pages(view: View) -> Iterator[Page]:
         "sentence": sentence(view.results.reproductions),
         "pictures": {name: f"{FOLDER}/{name}" for name in drawn},
     }
-    yield Page(PATH, "casebook.j2", "Casebook", context, figures=bool(drawn), script="casebook.js")
+    yield Page(PATH, "casebook.j2", "Casebook", context, figures=bool(drawn), scripts=("casebook.js",))
 
 
 def files(view: View) -> Iterator[tuple[str, str | bytes]]:

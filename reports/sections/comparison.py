@@ -29,7 +29,7 @@ def _pages(found: Comparison, mine: Sequence[str], others: Sequence[tuple[Compar
     for number, (path, part) in enumerate(zip(mine, split, strict=True), 1):
         figure = figure_data([cell for each in split for cell in each["speed"]]) if part is timed else None
         context = {**shared, "number": number, "part": part, "figure": figure}
-        yield Page(path, "comparison.j2", "Comparison", context, figures=bool(figure and figure["rows"]), script="ratios.js")
+        yield Page(path, "comparison.j2", "Comparison", context, figures=bool(figure and figure["rows"]), scripts=("ratios.js",))
 
 
 def _contents(split: Sequence[Part], mine: Sequence[str]) -> Iterator[tuple[str, int, str]]:

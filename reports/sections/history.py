@@ -34,7 +34,7 @@ def pages(view: View) -> Iterator[Page]:
             tables = {"accuracy": rows(series, speed=False), "speed": rows(series, speed=True)}
             figure = figure_data(history.runs, series)
             title = f"{operation}: history"
-            yield Page(path, "trends.j2", title, {**context, **tables, "figure": figure}, figures=True, script="history.js")
+            yield Page(path, "trends.j2", title, {**context, **tables, "figure": figure}, figures=True, scripts=("history.js",))
 
 
 def _weight(series: Series) -> int:

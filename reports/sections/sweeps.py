@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reports.operations import path as operation_path
 from reports.page import Page, Section, numbered
-from reports.sweeps import Group, Sweep, figure_data, groups, parts, path, sweeps
+from reports.sweeps import Group, Sweep, groups, parts, path, sweeps
 from reports.view import View, dtype_order, group_by
 
 
@@ -18,10 +19,9 @@ def pages(view: View) -> Iterator[Page]:
     yield Page("sweeps.html", "sweeps.j2", "Sweeps", {"swept": swept, "lead": _lead(rows), "searched": searched})
     for each in swept:
         for number, (page, part) in enumerate(zip(each.paths, each.parts, strict=True), 1):
-            figure = figure_data(row for group in part for row in group.rows)
             partial = any(row.partial for group in part for row in group.rows)
-            context = {"swept": each, "partial": partial, "part": part, "figure": figure, "number": number}
-            yield Page(page, "sweep.j2", f"{each.operation}: sweep", context, figures=bool(figure["rows"]), script="sweeps.js")
+            context = {"swept": each, "partial": partial, "part": part, "figures": operation_path(each.operation), "number": number}
+            yield Page(page, "sweep.j2", f"{each.operation}: sweep", context)
 
 
 @dataclass(frozen=True)

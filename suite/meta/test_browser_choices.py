@@ -125,7 +125,7 @@ def test_a_place_that_is_linked_is_shown(visit: Visit) -> None:
     ("path", "name", "value", "key"),
     [
         ("benchmarks.html", "pass", "gradient", "figure.pass"),
-        ("sweeps/sigmoid.html", "ftype", "float16", "figure.ftype"),
+        ("operations/sigmoid.html", "dtype", "float32", "errors.dtype"),
         ("history/sigmoid.html", "metric", "share of bound", "figure.metric"),
         ("comparison.html", "verdict", "slower", "figure.verdict"),
     ],

@@ -13,8 +13,8 @@ import pytest
 
 from reports.html import build
 from reports.merge import read
-from reports.sections.operations import accuracy
-from reports.sweeps import Point, figure_data, pattern, point, sweeps
+from reports.operations import accuracy
+from reports.points import Point, pattern, point
 from reports.view import View
 from suite.meta.sample_results import DIGEST, SCRIPT, SWEPT, Line, end, facts, record, run, sweep
 
@@ -59,8 +59,8 @@ def test_texts_are_escaped(tmp_path: Path) -> None:
     line = sweep(f"sweep {SCRIPT}", operation=SCRIPT, implementation=SCRIPT, backend=SCRIPT, extra=extra, worst={"x": SCRIPT})
     made = pages(tmp_path, line)
     assert not [name for name, text in made.items() if SCRIPT in text]
-    text = next(text for name, text in made.items() if name.startswith("sweeps/"))
-    block = text.split('application/json">')[1].split("</script>")[0]
+    text, drawn = (next(text for name, text in made.items() if name.startswith(folder)) for folder in ("sweeps/", "operations/"))
+    block = drawn.split('application/json">')[1].split("</script>")[0]
     assert SCRIPT in json.loads(block)["texts"]
     assert unescape(text.split("<tbody")[1]).count(SCRIPT) >= 3
 
@@ -73,9 +73,11 @@ def test_odd_fields_break_nothing(tmp_path: Path, dtype: str) -> None:
         profile = [odd, [0, 1, odd], [odd, 1, "0x1p+0"], [0, odd, "0x1p+0"], [9999, 1, "0x1p+0"]]
         lines.append(sweep(dtype=dtype, extra=dict.fromkeys(SWEPT, odd), worst={"x": odd}, implementation=f"f{i}"))
         lines.append(sweep(dtype=dtype, extra={**SWEPT, "profile": profile, "frontier": [odd, odd]}, implementation=f"g{i}"))
-    text = pages(tmp_path, *lines)["sweeps/sigmoid.html"]
-    assert text.count("<tr data-s=") == len(lines)
-    assert "float32" not in text or json.loads(text.split('application/json">')[1].split("</script>")[0], parse_constant=pytest.fail)
+    made = pages(tmp_path, *lines)
+    assert made["sweeps/sigmoid.html"].count("<tr data-s=") == len(lines)
+    drawn = made["operations/sigmoid.html"].split('application/json">')[1:]
+    assert bool(drawn) == (dtype != "float7")
+    assert all(json.loads(block.split("</script>")[0], parse_constant=pytest.fail) for block in drawn)
 
 
 def test_an_output_that_raised_is_counted_apart(tmp_path: Path) -> None:
@@ -106,23 +108,12 @@ def test_pages_are_bounded(tmp_path: Path) -> None:
         for i in range(60)
     ]
     made = pages(tmp_path, *lines)
+    assert max(map(len, made.values())) < 1_000_000
     found = {name: text for name, text in made.items() if name.startswith("sweeps")}
-    assert max(map(len, found.values())) < 1_000_000
     assert sum(text.count("<tr data-s=") for text in found.values()) == len(lines)
     links = re.findall(r'href="(sweeps/[^"#]+)#([^"]+)"', made["sweeps.html"])
     assert len(links) == 2
     assert all(f'id="{anchor}"' in made[name] for name, anchor in links)
-
-
-def test_figures_have_every_piece(tmp_path: Path) -> None:
-    """Steps of one and unknown places are left out; an input is its place in its piece, and a pair of 16 bits one number."""
-    pair = {**SWEPT, "profile": [[512, 4, ["-0x0.0p+0", "0x1.0000000000000p+0"]], [513, 5, ["0x1p+0", "0x1p+0"]]]}
-    view = View(read([written(tmp_path, sweep(), sweep(dtype="bfloat16", extra=pair))]))
-    data = figure_data(sweeps(view.cases))
-    (*_, paired, pairs, _), (*_, single, one, zeros) = data["rows"]
-    assert (pairs, data["texts"][paired]) == (1, "513,4,3f80 ,5,")
-    assert (one, data["texts"][single]) == (0, "255,1,0 ,2,1 257,3,0")
-    assert zeros == [(float.fromhex("0x1.1542p+4"), float.fromhex("0x1.9fe3p+6"))]
 
 
 @pytest.mark.parametrize(
