@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -237,9 +237,10 @@ def _absent(data: Mapping[str, Any], processes: list[Process]) -> None:
 
 
 def _record(data: dict[str, Any]) -> Record:
-    """A record; what many have in common, they share."""
-    del data["kind"]
-    object_of_strings(data, "case")
+    """A record; what many have in common, they share. Keys that this version does not know are passed over."""
+    for key in data.keys() - _FIELDS:
+        del data[key]
+    case = object_of_strings(data, "case")
     one_of(data, "status", STATUSES)
     for key in ("check", "family", "metric"):
         string(data, key)
@@ -251,8 +252,11 @@ def _record(data: dict[str, Any]) -> Record:
         any_object(data, key)
     for key in ("status", "check", "family", "metric", "environment"):
         data[key] = sys.intern(data.get(key, ""))
-    data["case"] = _case(**data["case"])
+    data["case"] = _case(**(case if case.keys() <= _CASE else {key: case[key] for key in case.keys() & _CASE}))
     return Record(**data)
+
+
+_FIELDS, _CASE = (frozenset(f.name for f in fields(noun)) for noun in (Record, Case))
 
 
 @lru_cache(maxsize=100_000)

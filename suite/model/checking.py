@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 Array = Any
@@ -181,6 +181,12 @@ class Implementation:
     file: str = ""
 
 
+def known(noun: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an object is a field of a noun: a later version may have added keys."""
+    names = {f.name for f in fields(noun)}
+    return {name: value for name, value in data.items() if name in names}
+
+
 @dataclass(frozen=True)
 class Case:
     """One thing under test."""
@@ -259,10 +265,9 @@ class Record:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
-        """Builds a record from what :meth:`to_json` wrote; raises ``KeyError`` or ``TypeError`` on anything else.
+        """Builds a record from what :meth:`to_json` wrote; raises ``KeyError`` or ``TypeError`` on what is missing or of another type.
 
         Infinities and NaN, which JSON lacks, come as strings.
         """
-        fields = {k: v for k, v in data.items() if k != "kind"}
-        numbers = {k: float(fields[k]) for k in ("value", "limit") if isinstance(fields.get(k), str)}
-        return cls(**{**fields, **numbers, "case": Case(**fields["case"])})
+        numbers = {k: float(data[k]) for k in ("value", "limit") if isinstance(data.get(k), str)}
+        return cls(**{**known(cls, data), **numbers, "case": Case(**known(Case, data["case"]))})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from suite.model.checking import Case
+from suite.model.checking import Case, known
 
 Direction = Literal["worse", "better", "changed"]
 """Of numerics. ``worse``: fails, or loses digits, where the old release did not. ``changed``: other bits of the same quality."""
@@ -89,7 +89,7 @@ class Change:
     def from_json(cls, data: Mapping[str, Any]) -> Change:
         """From what :meth:`to_json` wrote; raises ``KeyError``, ``TypeError`` or ``ValueError`` on anything else."""
         numbers = {name: number(data.get(name)) for name in ("old", "new", "exact", "limit")}
-        return cls(**{**{k: v for k, v in data.items() if k != "kind"}, **numbers, "case": Case(**data["case"])})
+        return cls(**{**known(cls, data), **numbers, "case": Case(**known(Case, data["case"]))})
 
 
 @dataclass(frozen=True)
@@ -121,4 +121,4 @@ class Ratio:
     def from_json(cls, data: Mapping[str, Any]) -> Ratio:
         """From what :meth:`to_json` wrote; raises ``KeyError``, ``TypeError`` or ``ValueError`` on anything else."""
         numbers = {name: number(data.get(name)) for name in ("ratio", "low", "high", "old", "new")}
-        return cls(**{**{k: v for k, v in data.items() if k != "kind"}, **numbers, "case": Case(**data["case"])})
+        return cls(**{**known(cls, data), **numbers, "case": Case(**known(Case, data["case"]))})
