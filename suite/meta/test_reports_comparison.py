@@ -58,7 +58,6 @@ class TestReading:
             (change(elements="3"), "'elements' must be a whole number"),
             (change(exact="one"), "'exact' must be a number"),
             (change(worst=[]), "'worst' must be an object"),
-            (change(colour="red"), "colour"),
             (ratio() | {"verdict": "slow"}, "unknown verdict 'slow'"),
             (ratio(launches=1.5), "'launches' must be a whole number"),
             (ratio(needed="many"), "'needed' must be a whole number"),
