@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         )
     html.add_argument("--output", type=Path, default=FOLDER / "html", metavar="DIR", help="where to write (default: %(default)s)")
     html.add_argument("--history", type=Path, metavar="DIR", help="result files of earlier runs, to be drawn over time")
+    html.add_argument("--single-file", action="store_true", help="write the report as one file as well: report.html, beside index.html")
     code.add_argument("--output", type=Path, metavar="DIR", help="write each snippet into a file there")
     code.add_argument("--run", action="store_true", help="run each in a plain interpreter; exits 1 unless every one fails as it must")
     code.add_argument("--backend", type=lambda names: names.split(","), default=[], metavar="NAMES", help="those of these backends")
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _snippets(options)
         if options.command == "build":
             with Progress("reading results and building the report"):
-                built = build(options.files, options.output, options.history)
+                built = build(options.files, options.output, options.history, options.single_file)
             print(built)
         else:
             with Progress("reading results"):

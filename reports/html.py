@@ -12,7 +12,7 @@ import jinja2
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
 from reports import sections as section_modules
-from reports import text
+from reports import single, text
 from reports.findings import finding_name
 from reports.history import read as read_history
 from reports.merge import read
@@ -25,15 +25,23 @@ from reports.view import KINDS, View
 HERE = Path(__file__).parent
 
 
-def build(paths: Iterable[Path | str], output_dir: Path | str, history: Path | None = None) -> Path:
+def build(paths: Iterable[Path | str], output_dir: Path | str, history: Path | None = None, single_file: bool = False) -> Path:
     """Reads result files, and those of earlier runs in a directory, and writes the report; returns its first page.
 
-    Raises ``ResultsError`` on results that cannot be read and ``OSError`` on a directory that cannot be written.
+    With ``single_file`` the same report stands beside it as one file, ``report.html``. Raises ``ResultsError`` on results that
+    cannot be read and ``OSError`` on a directory that cannot be written.
     """
     view = View(read(paths), read_history(history) if history else None)
     output = Path(output_dir)
-    put(output, _files(view))
+    put(output, _with_single(_files(view)) if single_file else _files(view))
     return output / "index.html"
+
+
+def _with_single(files: Iterable[tuple[str, str | bytes]]) -> Iterator[tuple[str, str | bytes]]:
+    """The files, and behind them all of them as one."""
+    found = list(files)
+    yield from found
+    yield single.NAME, single.pack(found, environment())
 
 
 def sections() -> list[Section]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import cache
 
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
+
+_SINGLE = "default-src 'none'; script-src {scripts}; style-src 'unsafe-hashes' {styles}; img-src data:; base-uri 'none'; form-action 'none'"
 
 _STYLES = ("", "font-size:70%", "font-weight:bold")
 """What Plotly writes as styles: an empty sheet, which it fills rule by rule, as scripts may; exponents, and bold words in texts. Other
@@ -18,9 +21,17 @@ styles it sets property by property, as scripts may too. A page with figures all
 
 def policy(figures: bool) -> str:
     """The policy of a page, with or without figures."""
-    hashes = (base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in _STYLES)
-    allowed = " 'unsafe-hashes'" + "".join(f" 'sha256-{each}'" for each in hashes)
-    return _POLICY.format(styles=allowed if figures else "")
+    return _POLICY.format(styles=f" 'unsafe-hashes' {_hashes(_STYLES)}" if figures else "")
+
+
+def single(scripts: Iterable[str], style: str) -> str:
+    """The policy of a report in one file: exactly these scripts, and this style sheet."""
+    return _SINGLE.format(scripts=_hashes(scripts), styles=_hashes([style, *_STYLES]))
+
+
+def _hashes(texts: Iterable[str]) -> str:
+    digests = (hashlib.sha256(text.encode()).digest() for text in texts)
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
 @cache

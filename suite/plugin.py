@@ -49,9 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
     config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")
     config.addinivalue_line("markers", "casebook: the claims of the source documents")
-    for option in ("report", "history"):
+    for option in ("report", "report_single_file", "history"):
         if config.getoption(option) and config.getoption("no_report"):
-            raise pytest.UsageError(f"--{option} and --no-report exclude each other")
+            raise pytest.UsageError(f"--{option.replace('_', '-')} and --no-report exclude each other")
     handed = getattr(config, "workerinput", {}).get("logitbench", {})
     directory = None if config.getoption("no_report") else Path(config.getoption("report") or ROOT / "reports").absolute()
     config.stash[_STATE] = State(
@@ -346,7 +346,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         config.workeroutput["logitbench"] = state.handed_over()
     if state.directory is not None and not _in_worker():
         with _told(config, "building the report"):
-            state.report = _build(state)
+            state.report = _build(state, config.getoption("report_single_file"))
 
 
 def pytest_testnodedown(node: Any) -> None:
@@ -358,17 +358,19 @@ def pytest_testnodedown(node: Any) -> None:
 pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
 
 
-def _build(state: State) -> Path | None:
+def _build(state: State, single_file: bool) -> Path | None:
     assert state.directory is not None
     files = sorted((state.directory / "results").glob(f"{state.run}-*.jsonl"))
     if not files:
         return None
     from reports.history import keep
     from reports.html import build
+    from reports.single import NAME
 
     if state.history:
         keep(files, state.history)
-    return build(files, state.directory / "html", state.history)
+    built = build(files, state.directory / "html", state.history, single_file)
+    return built.with_name(NAME) if single_file else built
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -53,6 +53,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
     group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
+    group.addoption("--report-single-file", action="store_true", help="write the report as one file as well: html/report.html")
     group.addoption("--no-report", action="store_true", help="write no results and no report")
     group.addoption("--history", metavar="DIR", help="keep this run's results there, and draw those of all runs kept there over time")
     group.addoption("--baselines", default=str(BASELINES), metavar="DIR", help="accuracy baselines to hold against (default: %(default)s)")

@@ -156,6 +156,8 @@ const Casebook = (() => {
   }
 
   function load(area) {
+    // In a report of one file the script is in it.
+    if (globalThis.Single) return Single.run(area.dataset.source);
     const script = document.createElement("script");
     script.src = area.dataset.source;
     document.head.append(script);

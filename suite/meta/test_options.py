@@ -76,6 +76,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(option: str, wrong: str,
     "arguments",
     [
         ("--report", "somewhere", "--no-report"),
+        ("--report-single-file", "--no-report"),
         ("--hypothesis-seed", "random"),
     ],
 )
