@@ -39,6 +39,11 @@ def parse(line: bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def cut_off(line: bytes) -> bool:
+    """Whether a line that cannot be parsed may be what a killed process left: the beginning of an object, and no end of a line."""
+    return line.startswith(b"{") and not line.endswith(b"\n") and len(line) <= LONGEST
+
+
 def _mended(data: Any) -> Any:
     """Halves of surrogate pairs, which JSON can write and nothing can encode, become question marks."""
     if isinstance(data, str):

@@ -20,11 +20,12 @@ from typing import Any, get_args, get_type_hints
 
 from reports import catalogue, entries
 from reports.fields import any_object, object_of_strings, one_of, real, string, whole
-from reports.lines import LONGEST, lines, parse
+from reports.lines import cut_off, lines, parse
 from suite.model import RESULT_FORMAT, Case, Change, Direction, Held, Kinship, Ratio, Record, Reproduction, Side, Speed, Status
 
 SUFFIX = ".jsonl"
 _RECORD = b'{"kind": "record"'
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04", b"\x28\xb5\x2f\xfd")
 _REASON = 500
 """Characters of what is wrong with a line that are said."""
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -163,7 +164,7 @@ def _named(path: Path, number: int) -> Iterator[None]:
     """Whatever is wrong with a line becomes an error that names it, in one line."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise ResultsError(f"{path}:{number}: not a result line: {' '.join(reason.split())[:_REASON]}") from error
 
@@ -175,7 +176,9 @@ def _data(line: bytes) -> dict[str, Any] | None:
     try:
         data = parse(line)
     except ValueError as error:
-        if line.startswith(b"{") and not line.endswith(b"\n") and len(line) <= LONGEST:
+        if line.startswith(_COMPRESSED):
+            raise ValueError("the file is compressed; unpack it first") from None
+        if cut_off(line):
             return None
         raise ValueError(f"not a line of JSON: {error}") from error
     if not isinstance(data, dict):
