@@ -7,8 +7,9 @@ with the same errors everywhere are one series.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from reports import text
@@ -86,11 +87,15 @@ def _mode(view: CaseView) -> str:
 
 def series(views: Iterable[CaseView]) -> list[Series]:
     """Every output of every case whose errors are on record, those with the same errors together: value first, then by inputs and dtype."""
+    read: dict[str, Series | None] = {}
     groups: dict[Series, list[CaseView]] = {}
     for view in views:
         for record in view.records if view.case.dtype in WIDTHS else ():
-            for one in _of(view, record):
-                groups.setdefault(one, []).append(view)
+            for key, make in _of(view, record):
+                # Most implementations share their errors with others: what is written the same is read once.
+                one = read[key] if key in read else read.setdefault(key, make())
+                if one:
+                    groups.setdefault(one, []).append(view)
     return sorted((replace(one, views=tuple(group)) for one, group in groups.items()), key=_order)
 
 
@@ -99,20 +104,23 @@ def _order(one: Series) -> tuple[Any, ...]:
     return (place, one.output, one.inputs.startswith(SAMPLED), one.inputs, dtype_order(one.dtype))
 
 
-def _of(view: CaseView, record: Record) -> Iterator[Series]:
+def _of(view: CaseView, record: Record) -> Iterator[tuple[str, Callable[[], Series | None]]]:
+    """What a record says of errors: a text that tells it from others, and how it is read."""
+    dtype = view.case.dtype
     if record.family == "sweep":
-        row = Sweep(view, record)
-        if row.histogram[0] is not None:
-            yield _swept(row)
+        row, extra = Sweep(view, record), record.extra
+        said = [extra.get(key) for key in ("histogram", "frontier", "true zero", "profile")]
+        yield f"{dtype} {record.check} {said}", lambda: _swept(row)
     elif isinstance(sampled := record.extra.get("sampled"), dict):
-        of_gradients = [name for name in sampled if str(name).startswith("d ")]
+        several = sum(str(name).startswith("d ") for name in sampled) > 1
         for name, data in sampled.items():
-            if isinstance(data, dict) and (one := _sampled(view.case.dtype, str(name), data, len(of_gradients) > 1)):
-                yield one
+            yield f"{dtype} {name} {several} {data}", partial(_sampled, dtype, str(name), data, several)
 
 
-def _swept(row: Sweep) -> Series:
+def _swept(row: Sweep) -> Series | None:
     """An output that was swept; its numbers are called x and y, whatever the arguments' names."""
+    if row.histogram[0] is None:
+        return None
     output, _, rest = row.what.partition(", ")
     entries = _entries(row.record.extra.get("profile"), row.view.case.dtype)
     pairs = any(len(entry.at.numbers) > 1 for entry in entries)
@@ -120,7 +128,9 @@ def _swept(row: Sweep) -> Series:
     return Series(output, inputs, row.view.case.dtype, ("x", "y")[: 1 + pairs], 0, tuple(row.histogram), entries, tuple(row.vanishing))
 
 
-def _sampled(dtype: str, name: str, data: dict[str, Any], several: bool) -> Series | None:
+def _sampled(dtype: str, name: str, data: Any, several: bool) -> Series | None:
+    if not isinstance(data, dict):
+        return None
     arguments = tuple(str(a)[:100] for a in listed(data.get("arguments"))[:8])
     histogram = tuple(whole(n) for n in listed(data.get("histogram"))[:4])
     if data.get("axis") not in arguments or len(histogram) < 4 or None in histogram:

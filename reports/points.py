@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import struct
 from collections.abc import Sequence
@@ -11,6 +10,9 @@ from typing import Any
 
 WIDTHS = {"float16": (16, 11), "bfloat16": (16, 8), "float32": (32, 24), "float64": (64, 53)}
 """Width and precision of the formats."""
+
+_PACKING = {name: struct.Struct(f">{code}") for name, code in (("float16", "e"), ("bfloat16", "f"), ("float32", "f"), ("float64", "d"))}
+"""How they are packed; a bfloat16 is the upper half of a float32."""
 
 EXACT = 2**53
 """Integers below are the same in JSON, Python and a browser."""
@@ -45,20 +47,15 @@ def point(value: Any, most: int = 2) -> Point | None:
 
 def pattern(dtype: str, number: float) -> int | None:
     """The bit pattern of a number in its format; ``None`` if it is none of the format's numbers."""
-    bits, precision = WIDTHS[dtype]
-    infinity = ((1 << (bits - precision)) - 1) << (precision - 1)
-    emin = 2 - (1 << (bits - precision - 1))
-    sign = (1 << (bits - 1)) if math.copysign(1.0, number) < 0 else 0
-    if number == 0 or math.isinf(number):
-        return sign | (infinity if number else 0)
-    if math.isnan(number):
+    packing = _PACKING[dtype]
+    try:
+        packed = packing.pack(number)
+    except OverflowError:
         return None
-    if dtype == "float64":
-        return int(struct.unpack(">Q", struct.pack(">d", number))[0])
-    exponent = max(math.frexp(number)[1] - 1, emin)
-    steps = math.ldexp(abs(number), precision - 1 - exponent)
-    magnitude = int(steps) + ((exponent - emin) << (precision - 1))
-    return sign | magnitude if steps == int(steps) and magnitude < infinity else None
+    if packing.unpack(packed)[0] != number:
+        return None
+    bits = int.from_bytes(packed, "big")
+    return bits if dtype != "bfloat16" else None if bits & 0xFFFF else bits >> 16
 
 
 def real(value: Any) -> float | None:
