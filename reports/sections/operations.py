@@ -13,8 +13,8 @@ from reports.sweeps import path as sweep_path
 from reports.timings import timings
 from reports.view import CaseView, View, tally
 
-_SNIPPETS = 60
-"""Findings that are shown with their code; a page that has more links the others."""
+_SNIPPETS = 12
+"""Findings that are shown with their code, failures first; the code of others is where all findings are."""
 
 
 def pages(view: View) -> Iterator[Page]:

@@ -11,7 +11,7 @@ import pytest
 from suite.batch import FORMS, Batch
 from suite.checks import checks
 from suite.checks.base import Verdict
-from suite.checks.laws import corner_batch
+from suite.checks.laws import corner_batch, plant_nan
 from suite.floats import FORMATS, Floats, from_ordinal
 from suite.inputs import grid
 from suite.operations import operations
@@ -98,3 +98,16 @@ def test_corners_are_rows_that_go_on_with_their_last_entry() -> None:
     kept = special(operation, checks()["special_values"], [judged(batch, rows, rows)])
     assert [entry["input"] for entry in kept] == [{"x": ["0x0p+0", "-inf"]}, {"x": ["-inf", "-inf", "0x0p+0", "-inf"]}]
     assert kept[0]["got"] == [*(literal(float(n)) for n in range(8)), "…"]
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy_with_logits", "softmax_cross_entropy_with_logits", "tanh"])
+def test_one_example_with_nan_is_the_same_in_every_dtype(name: str) -> None:
+    """So that a table has one row for it."""
+    check, operation, kept = checks()["nan_propagates"], operations()[name], []
+    for fmt in FORMATS.values():
+        batch = grid(operation, fmt, (32, 8))
+        poisoned, planted = plant_nan(batch, operation)
+        (place,) = check.special(operation, batch)
+        assert planted[place]
+        kept.append({n: a[place].tolist() for n, a in poisoned.flat().items()})
+    assert len({repr(inputs) for inputs in kept}) == 1

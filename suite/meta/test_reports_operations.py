@@ -89,7 +89,7 @@ def test_the_worst_inputs_are_listed_once(write: Write) -> None:
     lines = [record(extra={"sampled": SAMPLED}, implementation="f"), record(extra={"sampled": SAMPLED}, implementation="g", value=0.5)]
     worst = errors.worst_cases(errors.series(view(write, *lines).cases))
     assert [entry.steps for _, entry in worst] == [4.0, 2.0]
-    assert worst[0][0].shown(worst[0][1].at) == "logits = -0x1.8p+0 (-1.5), labels = 0x1p+0 (1)"
+    assert worst[0][0].shown(worst[0][1].at) == ["logits = -0x1.8p+0 (-1.5)", "labels = 0x1p+0 (1)"]
 
 
 def test_special_values_are_a_table(write: Write, tmp_path: Path) -> None:
