@@ -25,7 +25,8 @@ BUDGET = 80_000
 """About how many characters the points of a page may take; where there are more, pieces are put together."""
 
 EVERY, SAMPLED = "every input", "sampled"
-_LETTERS = {"d": "gradient", "h": "second derivative"}
+LETTERS = {"d": "gradient", "h": "second derivative"}
+"""What a derivative's name begins with in a record."""
 _WORST = 3
 """Worst inputs shown of each output in each format."""
 
@@ -136,7 +137,7 @@ def _sampled(dtype: str, name: str, data: Any, several: bool) -> Series | None:
     if data.get("axis") not in arguments or len(histogram) < 4 or None in histogram:
         return None
     letter, _, argument = name.partition(" ")
-    output = f"{_LETTERS[letter]} by {argument}" if several and letter == "d" else _LETTERS.get(letter, name)
+    output = f"{LETTERS[letter]} by {argument}" if several and letter == "d" else LETTERS.get(letter, name)
     entries = tuple(e for e in _entries(data.get("profile"), dtype) if len(e.at.numbers) == len(arguments))
     return Series(output, SAMPLED, dtype, arguments, arguments.index(data["axis"]), histogram, entries, tuple(vanishing(data)))
 

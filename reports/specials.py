@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import text
+from reports.errors import LETTERS
 from reports.points import listed, real
 from reports.view import CaseView, dtype_order, group_by
 
@@ -100,9 +101,17 @@ def _entries(special: Any) -> list[_Entry]:
         got, wanted, verdict = _shown(data.get("got")), _shown(data.get("wanted")), str(data.get("verdict"))
         same = data.get("got") == data.get("wanted") and verdict == "right"
         made.append(
-            _Entry(inputs, str(data.get("output", ""))[:100], wanted, Cell(_LIKE if same else got, VERDICTS.get(verdict, "absent")))
+            _Entry(
+                inputs, _output(str(data.get("output", ""))[:100]), wanted, Cell(_LIKE if same else got, VERDICTS.get(verdict, "absent"))
+            )
         )
     return made
+
+
+def _output(name: str) -> str:
+    """``value``, or a derivative in words: ``gradient by logits``."""
+    letter, _, argument = name.partition(" ")
+    return f"{LETTERS[letter]} by {argument}" if argument and letter in LETTERS else name
 
 
 def _shown(value: Any) -> str:
