@@ -324,15 +324,20 @@ def show(directory: Path) -> Iterator[str]:
         yield f"{baseline.path}: {versions}; {platform.cpu}, {platform.device}{settings}; {count} results"
 
 
+EXITS = "exit codes: 0, done; 4, unusable options, files or directories"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m suite.baselines", description="Records accuracy baselines from the results of runs, or lists them.",
+        prog="python -m suite.baselines", description="Records accuracy baselines from the results of runs, or lists them.", epilog=EXITS,
         allow_abbrev=False,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True, metavar="{write,show}")
-    writer = commands.add_parser("write", help="record what result files hold", allow_abbrev=False)
+    described = "Records what result files hold, and says what is new, better, worse."
+    example = f"{EXITS}. example: python -m suite.baselines write reports/results"
+    writer = commands.add_parser("write", help="record what result files hold", description=described, epilog=example, allow_abbrev=False)
     writer.add_argument("files", nargs="+", type=Path, metavar="FILE_OR_DIR", help="result files of runs, or directories that hold them")
-    for command in (writer, commands.add_parser("show", help="list the platforms", allow_abbrev=False)):
+    for command in (writer, commands.add_parser("show", help="list the platforms", epilog=EXITS, allow_abbrev=False)):
         command.add_argument("--baselines", type=Path, default=BASELINES, metavar="DIR", help="where they are (default: %(default)s)")
     return parser
 

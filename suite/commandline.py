@@ -12,6 +12,11 @@ INTERRUPTED, UNUSABLE = 2, 4
 """Exit codes beside 0 and 1."""
 
 
+def unknown(name: str, known: Iterable[str]) -> str:
+    """What is said of a name in a list that is none of those that are known."""
+    return f"{f'unknown {name!r}' if name else 'an empty name'}; known are {', '.join(known)}"
+
+
 def listed(known: Iterable[str]) -> Callable[[str], list[str]]:
     """An option's type: names out of those that are known, with commas."""
     names = list(known)
@@ -20,7 +25,7 @@ def listed(known: Iterable[str]) -> Callable[[str], list[str]]:
         found = [part.strip() for part in text.split(",")]
         for name in found:
             if name not in names:
-                raise argparse.ArgumentTypeError(f"unknown {name!r}; known are {', '.join(names)}")
+                raise argparse.ArgumentTypeError(unknown(name, names))
         return found
 
     return read
@@ -53,5 +58,5 @@ class Parser(argparse.ArgumentParser):
     """A wrong option ends with the exit code that it has everywhere in the suite; 2 says that a run was interrupted."""
 
     def error(self, message: str) -> NoReturn:
-        """Says how the command is used."""
-        self.exit(UNUSABLE, f"{self.format_usage()}error: {message}\n")
+        """Says what is wrong, and where to look."""
+        self.exit(UNUSABLE, f"error: {message}; see {self.prog} --help\n")

@@ -101,7 +101,12 @@ def parser() -> argparse.ArgumentParser:
     sides = 'requirements ("jax==0.10.1 numpy<2"), the path of an environment, or a file with @implements'
     made.add_argument("--old", required=True, metavar="SIDE", help=sides)
     made.add_argument("--new", required=True, metavar="SIDE", help="the same")
-    made.add_argument("--python", default="", metavar="PYTHON", help="interpreter of the environments: a version, or a path")
+    made.add_argument(
+        "--python",
+        default="",
+        metavar="PYTHON",
+        help="interpreter of the environments that are made: a version, 3.12, or a path; by default this one",
+    )
     alone = made.add_mutually_exclusive_group()
     alone.add_argument("--numerics-only", action="store_true", help="time nothing")
     alone.add_argument("--timing-only", action="store_true", help="check nothing")
@@ -109,15 +114,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--all-cores", action="store_true", help="time on every core, as in use; by default on one, which is far steadier")
     made.add_argument("--profile", choices=PROFILES, default="ci", help="how deep (default: ci)")
     made.add_argument("--backend", type=with_modes, **{**names, "metavar": "NAME[:MODE],…"}, help="backends, and modes")
-    made.add_argument("--operation", type=listed(operations()), **names, help="operations")
-    made.add_argument("--dtype", type=listed(FORMATS), **names, help="dtypes")
-    made.add_argument("--device", default="cpu", choices=DEVICES, help="the device that every backend runs on")
+    made.add_argument("--operation", type=listed(operations()), **names, help="operations: sigmoid,softmax; by default all")
+    made.add_argument("--dtype", type=listed(FORMATS), **names, help="dtypes: float32,bfloat16; by default all")
+    made.add_argument("--device", default="cpu", choices=DEVICES, help="the device that every backend runs on (default: cpu)")
     made.add_argument("--seed", type=int, metavar="N", help="replays the generated inputs of the comparison that printed this number")
     made.add_argument("--time-limit", type=positive, default=300.0, metavar="SECONDS",
                       help="longest wait for one answer of a framework (default: 300)")  # fmt: skip
     made.add_argument("--memory-limit", type=positive, metavar="GIB",
                       help="most memory for a framework's process, in GiB (default: half of what there is)")  # fmt: skip
-    made.add_argument("--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for results/ and html/")
+    made.add_argument("--report", type=Path, metavar="DIR", help="directory for results/ and html/ (default: reports)")
     made.add_argument("--no-report", action="store_true", help="write no results and no report")
     return made
 
@@ -140,11 +145,13 @@ def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
 
 
 def _compare(options: argparse.Namespace, command: list[str], out: TextIO) -> int:
+    if options.no_report and options.report:
+        raise SideError("--report and --no-report exclude each other")
     known = limitations.load(LIMITATIONS, checks(), operations())
     with Progress("making environments"):
         old, new = (prepare(n, getattr(options, n), options, lambda line: print(line, file=out, flush=True)) for n in ("old", "new"))
     plan = _planned(options, old, new, known)
-    directory = None if options.no_report else options.report.absolute()
+    directory = None if options.no_report else (options.report or ROOT / "reports").absolute()
     found = Found(records.Writer(directory, records.new_run_id(), "compare") if directory else None)
     if found.writer:
         found.writer.begin("compare", command, options.profile, plan.seed, len(plan.cases))

@@ -84,7 +84,7 @@ def _described(file: str, time_limit: float) -> dict[str, Any]:
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return {"error": f"cannot be read: {error}"}
+        return {"error": f"cannot be read: {getattr(error, 'strerror', None) or error}"}
     environment = dict(os.environ)
     for backend in reversed(backends().values()):
         if f'"{backend.name}"' in text or f"'{backend.name}'" in text:

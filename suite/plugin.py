@@ -23,7 +23,7 @@ from suite.loading import Declared, handed_over, plain, read_back
 from suite.model import Case, Reproduction
 from suite.processes import Absent, Processes, WorkerError, needs_x64
 from suite.reproducing import Attempt, announce, message, reproduce
-from suite.selection import add_options, device, listed, profile_name, seed, selection
+from suite.selection import add_options, device, known_profile, listed, profile_name, seed, selection
 from suite.session import Session, load_limitations
 from suite.shards import Output
 from suite.state import State
@@ -43,8 +43,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a wrong one ends the session before anything runs."""
+    known_profile(config)
     for family in FAMILIES:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
     config.addinivalue_line("markers", "sweep: every input of the formats of 16 bits")

@@ -6,16 +6,20 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import settings
+from hypothesis.errors import InvalidArgument
 
 from suite.backends import backends
 from suite.baselines import BASELINES
 from suite.cases import PROFILES
-from suite.commandline import positive
+from suite.commandline import positive, unknown
 from suite.floats import FORMATS
 from suite.model import Case
 from suite.operations import operations
 
 DEVICES = ("cpu", "gpu")
+EXITS = """exit codes: 0, everything holds or fails as known; 1, something fails, or a backend asked for by name is absent;
+2, interrupted; 3, internal error; 4, unusable options or files, or nothing fits them; 5, -m, -k or --deselect leave nothing"""
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,23 @@ class Selection:
 
 def add_options(parser: pytest.Parser) -> None:
     """The suite's options; every one may be repeated or take a list with commas."""
-    group = parser.getgroup("logitbench", "what is checked and timed (repeat an option, or separate by commas)")
+    group = parser.getgroup("logitbench", f"logitbench: what is checked and timed (lists take commas, options may be repeated)\n{EXITS}")
     group.addoption(
-        "--backend", action="append", metavar="NAME[:MODE]", help=f"backends to run: {', '.join(backends())}; and one of its modes"
+        "--backend",
+        action="append",
+        metavar="NAME[:MODE]",
+        help=f"backends to run, each perhaps in one mode: jax:jit; of {', '.join(backends())} (default: all that are installed)",
     )
-    group.addoption("--operation", action="append", metavar="NAME", help="operations to run, such as sigmoid")
-    group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run: {', '.join(FORMATS)}")
+    group.addoption("--operation", action="append", metavar="NAME", help="operations to run: sigmoid,softmax (default: all)")
+    group.addoption("--dtype", action="append", metavar="NAME", help=f"dtypes to run, of {', '.join(FORMATS)} (default: all)")
     group.addoption(
         "--implementations",
         action="append",
         metavar="FILE",
-        help="check the functions that a file declares with @implements, and nothing else",
+        help="check the functions that a file declares with @implements, and nothing else: --implementations=my_losses.py",
     )
-    group.addoption("--device", default="cpu", metavar="NAME", help="cpu (default) or gpu: the device that every backend runs on")
-    group.addoption("--report", metavar="DIR", help="directory for results/ and html/ (default: reports)")
+    group.addoption("--device", default="cpu", metavar="NAME", help="the device that every backend runs on: cpu or gpu (default: cpu)")
+    group.addoption("--report", metavar="DIR", help="directory for results/ and html/, with =: --report=DIR (default: reports)")
     group.addoption("--report-single-file", action="store_true", help="write the report as one file as well: html/report.html")
     group.addoption("--no-report", action="store_true", help="write no results and no report")
     group.addoption("--history", metavar="DIR", help="keep this run's results there, and draw those of all runs kept there over time")
@@ -80,7 +87,7 @@ def selection(config: pytest.Config) -> Selection:
     for part in listed(config, "backend"):
         name, _, mode = part.partition(":")
         if name not in backends():
-            raise pytest.UsageError(f"--backend: unknown {name!r}; known are {', '.join(backends())}")
+            raise pytest.UsageError(f"--backend: {unknown(name, backends())}")
         if mode and mode not in backends()[name].modes:
             raise pytest.UsageError(f"--backend: {name} has no mode {mode!r}; it has {', '.join(backends()[name].modes)}")
         pairs.append((name, mode))
@@ -92,7 +99,7 @@ def _names(config: pytest.Config, option: str, known: list[str]) -> tuple[str, .
     given = listed(config, option)
     for name in given:
         if name not in known:
-            raise pytest.UsageError(f"--{option}: unknown {name!r}; known are {', '.join(known)}")
+            raise pytest.UsageError(f"--{option}: {unknown(name, known)}")
     return tuple(given)
 
 
@@ -100,8 +107,17 @@ def device(config: pytest.Config) -> str:
     """The device that every backend runs on."""
     name: str = config.getoption("device")
     if name not in DEVICES:
-        raise pytest.UsageError(f"--device: unknown {name!r}; known are {', '.join(DEVICES)}")
+        raise pytest.UsageError(f"--device: {unknown(name, DEVICES)}")
     return name
+
+
+def known_profile(config: pytest.Config) -> None:
+    """Hypothesis would raise, where others say what is known."""
+    name = config.getoption("hypothesis_profile", None)
+    try:
+        settings.get_profile(name or "quick")
+    except InvalidArgument as error:
+        raise pytest.UsageError(f"--hypothesis-profile: {unknown(name, PROFILES)}") from error
 
 
 def profile_name(config: pytest.Config) -> str:

@@ -163,30 +163,43 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+EXITS = (
+    "exit codes: 0, every result is within its bound or fails as known; 1, one is not, or a backend asked for by name is absent; "
+    "2, interrupted; 4, unusable options or files, or a cluster that fails. "
+    "example: python -m suite.sweep --backend jax:jit --operation sigmoid,softplus"
+)
+
 SELECTING = ("operation", "backend", "dtype", "only", "all_implementations", "pairs", "shards", "device", "seed")
 """Options that choose what is swept; a sweep that is resumed has its own."""
 
 
 def parser() -> argparse.ArgumentParser:
     """The options. Those that take names may be repeated."""
-    made = Parser(prog="python -m suite.sweep", description=__doc__)
+    made = Parser(prog="python -m suite.sweep", description=__doc__, epilog=EXITS)
     names: dict[str, Any] = {"action": "extend", "metavar": "NAMES"}
     made.add_argument("--operation", type=listed(o.name for o in operations().values() if o.slices), **names,
                       help="operations; by default the usual ones at float32 and float64, every one at float16 and bfloat16")  # fmt: skip
-    made.add_argument("--backend", type=_modes, action="extend", metavar="NAME[:MODE],…", help="backends, and modes")
+    made.add_argument("--backend", type=_modes, action="extend", metavar="NAME[:MODE],…",
+                      help="backends, each perhaps in one mode: jax:jit; by default all, Keras in the mode that fit uses")  # fmt: skip
     made.add_argument("--dtype", type=listed(FORMATS), **names,
                       help="dtypes; by default float32. float64 has too many inputs: its worst ones are searched for")  # fmt: skip
     made.add_argument("--only", type=listed(ORDERS), **names, help=f"of {', '.join(ORDERS)}; by default all there are")
     made.add_argument("--all-implementations", action="store_true", help="every API of a backend, not its most used one alone")
     made.add_argument("--pairs", action="store_true", help="all pairs of float16 or bfloat16 numbers, for operations on two of them")
-    made.add_argument("--shards", type=_part, metavar="FIRST:LAST", help="a part of the shards (float32 and pairs have 512) alone")
-    made.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="the device that every backend runs on")
+    made.add_argument(
+        "--shards", type=_part, metavar="FIRST:LAST", help="a part of the shards alone: 0:64, the first 64; float32 and pairs have 512"
+    )
+    made.add_argument("--device", default="cpu", choices=("cpu", "gpu"), help="the device that every backend runs on (default: cpu)")
     made.add_argument("--resume", action="store_true", help="continue the latest sweep under the report directory, with its own plan")
-    made.add_argument("--dask", default="", metavar="ADDRESS", help="a Dask scheduler; by default a cluster on this machine")
+    made.add_argument(
+        "--dask", default="", metavar="ADDRESS", help="a Dask scheduler: tcp://scheduler:8786; by default a cluster on this machine"
+    )
     made.add_argument("--jobs", type=_jobs, metavar="N", help="processes of the cluster on this machine; by default one for each core")
     made.add_argument("--write-elementary", action="store_true", help="put the errors found for exp, log, … into fixtures/elementary.json")
     made.add_argument("--seed", type=int, metavar="N", help="repeats the search in float64 that printed this number")
-    made.add_argument("--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for sweeps/, results/ and html/")
+    made.add_argument(
+        "--report", type=Path, default=ROOT / "reports", metavar="DIR", help="directory for sweeps/, results/ and html/ (default: reports)"
+    )
     return made
 
 

@@ -333,7 +333,7 @@ def test_the_command_refuses_what_is_not_there(arguments: tuple[str, ...], capsy
 def test_wrong_options_end_as_everywhere(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     """With the exit code that is not the one of an interrupted run, and how the command is used."""
     assert baselines.main(arguments) == USAGE_ERROR
-    assert "usage: python -m suite.baselines" in capsys.readouterr().err
+    assert "see python -m suite.baselines" in capsys.readouterr().err
 
 
 # Whole runs

@@ -58,7 +58,9 @@ def written(directory: Path) -> list[dict[str, Any]]:
         ("--backend", "jax:graph", ["eager", "jit"]),
         ("--operation", "sigmoyd", ["sigmoid", "masked_mean"]),
         ("--dtype", "float8", ["float16", "bfloat16", "float32", "float64"]),
+        ("--backend", "numpy,", ["an empty name", "jax"]),
         ("--device", "tpu", ["cpu", "gpu"]),
+        ("--hypothesis-profile", "deep", ["quick", "ci", "nightly"]),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(option: str, wrong: str, known: list[str]) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
-from reports.__main__ import main
+from reports.__main__ import UNUSABLE, main
 from reports.html import HERE, build, sections
 from reports.merge import read
 from reports.summary import summary
@@ -235,9 +235,9 @@ class TestCommand:
     def test_bad_input_is_one_line(self, write: Write, capsys: pytest.CaptureFixture[str]) -> None:
         """Corrupt results and an output that is a file end with a message and exit code 2."""
         corrupt, good = write(run(), tail="?\n"), write(*sample(), name="good.jsonl")
-        assert main(["summary", str(corrupt)]) == 2
+        assert main(["summary", str(corrupt)]) == UNUSABLE
         assert capsys.readouterr().err.startswith(f"error: {corrupt}:2: ")
-        assert main(["build", str(good), "--output", str(good)]) == 2
+        assert main(["build", str(good), "--output", str(good)]) == UNUSABLE
         error = capsys.readouterr().err
         assert error.startswith(f"error: {good}: cannot be written: ")
         assert error.count("\n") == 1
@@ -247,7 +247,7 @@ class TestCommand:
         """The command line is checked by argparse."""
         with pytest.raises(SystemExit) as caught:
             main(arguments)
-        assert caught.value.code == 2
+        assert caught.value.code == UNUSABLE
 
 
 class TestTexts:

@@ -245,7 +245,7 @@ def test_without_a_history_the_page_says_how_to_have_one(runs: Runs, tmp_path: P
 def test_a_directory_without_results_is_refused(runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In one line that names it."""
     arguments = ["build", str(runs([record()])), "--output", str(tmp_path / "html"), "--history", str(tmp_path / "nowhere")]
-    assert command_line.main(arguments) == 2
+    assert command_line.main(arguments) == command_line.UNUSABLE
     assert f"error: {tmp_path / 'nowhere'}: no such file or directory" in capsys.readouterr().err
 
 
