@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports import lines
-from reports.__main__ import main
+from reports.__main__ import UNUSABLE, main
 from reports.html import build
 from reports.merge import read
 from reports.read import ResultsError
@@ -125,7 +125,7 @@ class TestRefused:
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
         for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "link"):
-            assert main(["summary", str(path)]) == 2
+            assert main(["summary", str(path)]) == UNUSABLE
             told = capsys.readouterr().err
             assert told.startswith(f"error: {path}: ")
             assert told.count("\n") == 1
