@@ -118,7 +118,7 @@ class Finding:
     def weight(self) -> int:
         """About how many characters it takes on a page."""
         said = 2 * len(text.clip(self.said)) + len(text.clip(self.worst.reproduction)) + len(self.reason)
-        return 1_500 + said + 300 * len(self.listed)
+        return 1_300 + said + 330 * len(self.listed)
 
     @property
     def said(self) -> str:

@@ -47,5 +47,5 @@ def pages(operation: str, back: str, cases: Sequence[CaseView], hrefs: Mapping[s
 
 
 def brief(record: Record) -> bool:
-    """Whether a line says all of a record: it passed, or is a time, which a table of its own has in full."""
-    return record.status == "pass" or (record.family == "benchmark" and record.status == "grade")
+    """Whether a line says enough: of what passed; of a known failure, which its finding explains; of a time, which has a table."""
+    return record.status in ("pass", "known") or (record.family == "benchmark" and record.status == "grade")

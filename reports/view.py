@@ -284,7 +284,7 @@ def _weight(view: CaseView) -> int:
 def record_weight(record: Record) -> int:
     """About how many characters a record takes on a page; one that needs no explanation takes less."""
     if record.status in ("pass", "grade", "known"):
-        return {"pass": 130, "grade": 900, "known": 600}[record.status]
+        return {"pass": 130, "grade": 900, "known": 250}[record.status]
     return 500 + 2 * len(text.clip(record.message)) + len(text.clip(record.reproduction))
 
 

@@ -115,8 +115,8 @@ class TestPages:
         index = build([write(run(), facts(), *lines, end())], tmp_path / "out")
         page = (index.parent / "findings.html").read_text(encoding="utf-8")
         assert "5 more cases with smaller errors are counted" in page
-        assert page.count('<tr data-s="fail"') == findings.MOST
-        assert f'<td class="num">{findings.MOST + 4}</td>' in page
+        assert page.count('<li data-s="fail"') == findings.MOST
+        assert f">sigmoid-jax.nn.sigmoid-jit-d{findings.MOST + 4}</a>: {findings.MOST + 4}</li>" in page
 
     def test_pages_stay_below_a_megabyte(self, write: Write, tmp_path: Path) -> None:
         """Of thousands of records, with a page for each operation's, and the whole below ten."""
