@@ -44,25 +44,26 @@ class Row:
 
 
 def columns(view: View) -> list[Column]:
-    """Backends with results, then those that are absent altogether."""
+    """Backends with results that are listed, then those that are absent altogether."""
     found = []
-    for title, cases in view.by_column.items():
+    for title, cases in sorted(group_by(view.listed, lambda v: v.column).items()):
         backend = cases[0].case.backend
         dtypes = {v.case.dtype for v in cases} | {a.dtype for a, _ in view.absent if a.backend == backend and a.dtype}
         found.append(Column(title, backend, tuple(sorted(dtypes, key=dtype_order))))
-    measured = {column.backend for column in found}
+    measured = {v.case.backend for v in view.cases}
     reasons = {a.backend: a.reason for a, _ in view.absent if not a.implementation and not a.operation}
     gone = sorted({a.backend for a, _ in view.absent} - measured - {MACHINE})
     return found + [Column(backend, backend, (), reasons.get(backend, "")) for backend in gone]
 
 
 def matrix(view: View) -> list[Row]:
-    """The matrix's rows, an operation each."""
+    """The matrix's rows, an operation each, of the cases that are listed."""
     heads = columns(view)
+    listed = group_by(view.listed, lambda v: v.case.operation)
     missing = group_by([a for a, elsewhere in view.absent if not elsewhere and a.operation], lambda a: a.operation)
     rows = []
     for operation in sorted({*view.by_operation, *missing}):
-        cases = group_by(view.by_operation.get(operation, []), lambda v: v.column)
+        cases = group_by(listed.get(operation, []), lambda v: v.column)
         cells = tuple((head, _blocks(head, cases.get(head.title, []), missing.get(operation, []))) for head in heads)
         href = f"operations/{slug(operation)}.html" if operation in view.by_operation else ""
         rows.append(Row(operation, href, cells))
