@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,7 @@ def every_input(output: Output, request: pytest.FixtureRequest) -> Outcome:
 def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Session, str], Outcome]) -> Outcome:
     state = request.config.stash[_STATE]
     assert state.session is not None
+    request.node.user_properties += asdict(case).items()
     environment = ""
     try:
         environment = state.environment(case.backend, needs_x64(case))

@@ -101,6 +101,8 @@ def test_junit_has_every_case_and_is_valid_xml(red: tuple[Done, Path]) -> None:
     """By the family's module and the case's name; with the whole message, whatever it holds."""
     cases = list(ET.parse(red[1] / "junit.xml").iter("testcase"))  # noqa: S314 - written by the run above
     assert all(case.get("classname", "").startswith("suite.test_") for case in cases)
+    told = {p.get("name"): p.get("value") for p in cases[0].iter("property")}
+    assert {"operation": "sigmoid", "backend": "numpy", "mode": "eager", "dtype": "float32"}.items() <= told.items()
     failed = {case.get("name", ""): case.findall("failure") for case in cases if case.findall("failure")}
     assert set(failed) == set(failures(red[0]))
     wrong, raised = (failed[f"test_stability[value_within_bound-sigmoid-faulty.{name}-eager-float32]"][0] for name in ("naive", "raises"))
