@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
+from suite import interrupts
+
+interrupts.leave_quietly()
+
 pytest_plugins = ["suite.plugin"]

@@ -35,6 +35,9 @@ WATCHING = {
 }
 """Dask looks after itself so often that on two cores it takes a tenth of one."""
 
+DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""What this machine's own workers begin with: a terminal sends Ctrl-C to all, and it is the sweep's affair to end them."""
+
 
 class ClusterError(Exception):
     """The cluster cannot be reached, or gives up on a shard; the text says why."""
@@ -46,7 +49,7 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    quiet = {"logging.distributed": "critical", "logging.tornado": "critical", **WATCHING}
+    quiet = {"logging.distributed": "critical", "logging.tornado": "critical", "distributed.worker.preload": [DEAF], **WATCHING}
     memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in MEMORY.items()}
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **quiet, **memory}):
         for name in ("distributed", "tornado"):

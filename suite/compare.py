@@ -9,6 +9,11 @@ then kept; 4, unusable options, or a side that cannot be made.
 
 from __future__ import annotations
 
+from suite import interrupts
+
+if __name__ == "__main__":
+    interrupts.leave_quietly()  # before what takes seconds to import
+
 import argparse
 import random
 import shlex
@@ -21,7 +26,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from reports.progress import Progress
-from suite import custom, limitations, machine, records, timing
+from suite import custom, ending, limitations, machine, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, all_cases, cases_of, depth
 from suite.checks import checks
@@ -135,7 +140,8 @@ def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
     except SystemExit as stopped:
         return int(stopped.code or 0)
     try:
-        return _compare(options, ["python", "-m", "suite.compare", *given], out)
+        with interrupts.caught():
+            return _compare(options, ["python", "-m", "suite.compare", *given], out)
     except (SideError, limitations.LimitationsError, records.ReportDirectoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return UNUSABLE
@@ -168,6 +174,7 @@ def _compare(options: argparse.Namespace, command: list[str], out: TextIO) -> in
         code = found.exit_code
     except KeyboardInterrupt:
         print("interrupted: what has been found until now is kept", file=out)
+    interrupts.finish()
     return _finish(found, code, len(plan.cases), directory, out)
 
 
@@ -276,11 +283,8 @@ def _finish(found: Found, code: int, cases: int, directory: Path | None, out: Te
         if code != INTERRUPTED:
             found.writer.end(code, cases)
         found.writer.close()
-        from reports.html import build
-
-        with Progress("building the report"):
-            page = build([found.writer.path], directory / "html")
-        print(f"results: {found.writer.path}\nreport: {page}", file=out)
+        whole = ending.tell(found.writer.path, directory, out, found.writer.lost)
+        return code or int(not whole)
     return code
 
 

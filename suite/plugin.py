@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from reports.progress import Progress
-from suite import baselines, custom, ratchet, records, terminal, timing, watch
+from suite import baselines, custom, ending, interrupts, ratchet, records, terminal, timing, watch
 from suite.backends import backends
 from suite.cases import PROFILES, depth, fitting, swept_outputs
 from suite.checks import Check, checks
@@ -47,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the options; a wrong one ends the session before anything runs."""
+    stoppable = contextlib.ExitStack()
+    stoppable.enter_context(interrupts.caught())
+    config.add_cleanup(stoppable.close)
     known_profile(config)
     for family in FAMILIES:
         config.addinivalue_line("markers", f"{family}: the checks of that family")
@@ -326,31 +329,57 @@ def timed(request: pytest.FixtureRequest) -> Timed:
     return Timed(request.config.stash[_STATE])
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Between the phases of a test an interrupt waits: other plugins take it for a fault of their own there."""
+    with interrupts.deferred():
+        done = yield
+    if signal := interrupts.cause():
+        item.session.shouldstop = f"stopped by {signal}"
+    return done
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    """Where the work is done it may be interrupted."""
+    with interrupts.at_once():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """The same for timings, which run in the test."""
+    with interrupts.at_once():
+        return (yield)
+
+
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Counts what has been run, so that a report can say what is missing."""
     if _is_ours(item):
         item.config.stash[_STATE].finished += 1
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Ends the workers, closes the result file, builds the report."""
-    config = session.config
-    state = config.stash.get(_STATE, None)
-    if state is None:
-        return
-    if state.session is not None:
-        state.session.processes.close()
-    if exitstatus == 0 and state.lacks:
-        session.exitstatus = exitstatus = 1
-    if state.idle and _is_controller(config):
-        session.exitstatus = exitstatus = pytest.ExitCode.USAGE_ERROR
-    state.conclude(int(exitstatus))
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["logitbench"] = state.handed_over()
-    if state.directory is not None and not _in_worker():
-        with _told(config, "building the report"):
-            state.report = _build(state, config.getoption("report_single_file"))
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt() -> None:
+    """From here on nothing interrupts what keeps the results."""
+    interrupts.finish()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Iterator[None]:
+    """Ends the workers, closes the result file, builds the report: after all other plugins, and whatever becomes of them."""
+    try:
+        return (yield)
+    finally:
+        config = session.config
+        if state := config.stash.get(_STATE, None):
+            status = int(pytest.ExitCode.USAGE_ERROR) if state.idle and _is_controller(config) else int(exitstatus)
+            session.exitstatus = status = ending.conclude(state, status)
+            if hasattr(config, "workeroutput"):
+                config.workeroutput["logitbench"] = state.handed_over()
+            else:
+                with _told(config, "building the report"):
+                    session.exitstatus = ending.build(state, status, config.getoption("report_single_file"))
 
 
 def pytest_testnodedown(node: Any) -> None:
@@ -360,21 +389,6 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 pytest_testnodedown = pytest.hookimpl(optionalhook=True)(pytest_testnodedown)
-
-
-def _build(state: State, single_file: bool) -> Path | None:
-    assert state.directory is not None
-    files = sorted((state.directory / "results").glob(f"{state.run}-*.jsonl"))
-    if not files:
-        return None
-    from reports.history import keep
-    from reports.html import build
-    from reports.single import NAME
-
-    if state.history:
-        keep(files, state.history)
-    built = build(files, state.directory / "html", state.history, single_file)
-    return built.with_name(NAME) if single_file else built
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

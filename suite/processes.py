@@ -30,6 +30,8 @@ from suite.model import Case
 Arrays = Mapping[str, NDArray[Any]]
 
 URGENT, ANNOUNCED = 0, 1
+MOMENT = 0.2
+"""Seconds after which whoever waits looks up."""
 ROOT = Path(__file__).resolve().parent.parent
 
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 28)}
@@ -61,6 +63,17 @@ class Request:
     arrays: Arrays = field(default_factory=dict)
 
 
+class Answer(Future[wire.Message]):
+    """A worker's answer. A signal ends the wait for it, whichever thread the system gives it to: Python heeds it in the main one alone."""
+
+    def result(self, timeout: float | None = None) -> wire.Message:
+        """As of any future; without a ``timeout`` it waits for ever, a moment at a time."""
+        while timeout is None and not self.done():
+            with contextlib.suppress(TimeoutError):
+                return super().result(MOMENT)
+        return super().result(timeout)
+
+
 class Process:
     """One worker process and the thread that talks to it."""
 
@@ -86,7 +99,7 @@ class Process:
 
     def submit(self, request: Request, urgency: int = URGENT) -> Future[wire.Message]:
         """Queues a request; an announced one that is asked for urgently later moves up by :meth:`promote`."""
-        future: Future[wire.Message] = Future()
+        future = Answer()
         self._queue.put((urgency, next(self._order), request, future))
         return future
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import math
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,10 +35,15 @@ def new_run_id() -> str:
 
 
 class Writer:
-    """Appends to ``DIRECTORY/results/RUN-PROCESS.jsonl``; every line is on disk when a method returns."""
+    """Appends to ``DIRECTORY/results/RUN-PROCESS.jsonl``; every line is on disk when a method returns.
 
-    def __init__(self, directory: Path, run: str, process: str) -> None:
+    Once a line cannot be written nothing more is: ``lost`` says why, and ``tell`` is called with it. The run goes on without.
+    """
+
+    def __init__(self, directory: Path, run: str, process: str, tell: Callable[[str], None] = lambda _: None) -> None:
         self.run = run
+        self.lost = ""
+        self._tell = tell
         self._start = time.monotonic()
         self.path = directory / "results" / f"{run}-{process}.jsonl"
         try:
@@ -45,6 +51,11 @@ class Writer:
             self._file: TextIO = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise ReportDirectoryError(f"cannot write results under {directory}: {error.strerror or error}") from error
+
+    def require(self) -> None:
+        """Raises :class:`ReportDirectoryError` if anything could not be written until now."""
+        if self.lost:
+            raise ReportDirectoryError(self.lost)
 
     def begin(self, process: str, command: list[str], profile: str, seed: int, selected: int) -> None:
         """The run's first line."""
@@ -103,14 +114,23 @@ class Writer:
 
     def line(self, **data: Any) -> None:
         """Any line; NaN and infinities, which JSON lacks, become strings."""
-        self._file.write(json.dumps(_finite(data), ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
-        if data["kind"] in ("run", "end"):
-            os.fsync(self._file.fileno())
+        if self.lost:
+            return
+        text = json.dumps(_finite(data), ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            self._file.write(text)
+            self._file.flush()
+            if data["kind"] in ("run", "end"):
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self.lost = f"results are lost from here on: cannot write {self.path}: {error.strerror or error}"
+            self.close()
+            self._tell(self.lost)
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what it could not write, it tries to once more
+            self._file.close()
 
 
 def described(operation: Operation) -> dict[str, Any]:

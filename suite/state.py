@@ -52,6 +52,7 @@ class State:
     declared: tuple[Declared, ...] = ()
     baselines: Baselines = field(default_factory=lambda: Baselines([]))
     notes: list[str] = field(default_factory=list)
+    trouble: list[str] = field(default_factory=list)
     history: Path | None = None
 
     @property
@@ -73,11 +74,13 @@ class State:
         """What a process of xdist's tells the one that started it, in terms that can be sent."""
         absent, failed = [[*what, why] for what, why in self.absent.items()], [[*what, n] for what, n in self.failed.items()]
         counts, verdicts = dict(self.counts), dict(self.verdicts)
-        return {"notes": self.notes, "counts": counts, "verdicts": verdicts, "absent": absent, "failed": failed, "idle": self.idle}
+        lists = {"notes": self.notes, "trouble": self.trouble, "absent": absent, "failed": failed}
+        return {**lists, "counts": counts, "verdicts": verdicts, "idle": self.idle}
 
     def take_over(self, told: dict[str, Any]) -> None:
         """The inverse; what several processes tell adds up."""
         self.notes += told["notes"]
+        self.trouble += told["trouble"]
         self.counts.update(told["counts"])
         self.verdicts.update(told["verdicts"])
         self.absent.update({(backend, implementation): why for backend, implementation, why in told["absent"]})
@@ -106,12 +109,14 @@ class State:
         """Opens the result file."""
         if self.directory is None:
             return
-        self.writer = records.Writer(self.directory, self.run, self.process)
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self.writer = records.Writer(self.directory, self.run, self.process, reporter.write_line if reporter else lambda _: None)
         self.writer.begin(self.process, ["pytest", *config.invocation_params.args], self.profile, self.seed, selected)
         self.writer.environment("suite", "suite", machine.facts())
         self.writer.catalogue(checks().values())
         chosen = {case.operation for case in self.cases()}
         self.writer.operations(operation for name, operation in operations().items() if name in chosen)
+        self.writer.require()
 
     def environment(self, backend: str, x64: bool) -> str:
         """The id of the environment that a backend runs in; its facts are written once."""
@@ -139,8 +144,9 @@ class State:
         """The pattern of the run's result files."""
         return f"{self.directory}/results/{self.run}-*.jsonl"
 
-    def conclude(self, exit_status: int) -> None:
-        """Writes what is to be said at the end, and closes the result file."""
+    def conclude(self, exit_status: int, signal: str) -> None:
+        """Writes what is to be said at the end, and closes the result file; a ``signal`` may have stopped the run."""
+        self.notes += [f"stopped by {signal}"] if signal else []
         self.notes += self.baselines.notes(self.results if self.writer else "RESULT-FILES")
         if self.writer:
             for held in self.baselines.held():
@@ -149,6 +155,7 @@ class State:
                 self.writer.note(note)
             self.writer.end(exit_status, self.finished)
             self.writer.close()
+            self.trouble += [self.writer.lost] if self.writer.lost else []
 
     def attempts(self) -> list[Attempt]:
         """The casebook on the selected backends; nothing where single functions are asked for."""

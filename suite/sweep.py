@@ -6,6 +6,11 @@ with ``--resume``. The outcome is a result file like any other, and a report.
 
 from __future__ import annotations
 
+from suite import interrupts
+
+if __name__ == "__main__":
+    interrupts.leave_quietly()  # before what takes seconds to import
+
 import argparse
 import random
 import sys
@@ -19,7 +24,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from reports.progress import Progress
-from suite import cluster, elementary, machine, records, search, shards, verdicts
+from suite import cluster, elementary, ending, machine, records, search, shards, verdicts
 from suite.backends import backends
 from suite.cases import canonical
 from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, with_modes
@@ -90,11 +95,14 @@ def run(ledger: Ledger, address: str, jobs: int) -> None:
         tqdm(total=total, initial=len(ledger.done), unit=" shards", disable=None, smoothing=0.05, dynamic_ncols=True) as bar,
     ):
         ledger.open()
-        for task, result in cluster.results(client, todo):
-            ledger.keep(task, result)
-            bar.set_description(task["group"], refresh=False)
-            told.text = f"{len(ledger.done):,} of {total:,} shards, {task['group']}"
-            bar.update()
+        try:
+            for task, result in cluster.results(client, todo):
+                ledger.keep(task, result)
+                bar.set_description(task["group"], refresh=False)
+                told.text = f"{len(ledger.done):,} of {total:,} shards, {task['group']}"
+                bar.update()
+        finally:
+            interrupts.finish()  # or the cluster would be left half closed
 
 
 @dataclass
@@ -106,10 +114,12 @@ class Written:
     environments: dict[str, Mapping[str, str]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     """Reasons by backend, or by API where the backend is there."""
+    lost: str = ""
+    """Why it ends too early, if it does."""
 
     def exit_code(self, named: Iterable[str]) -> int:
         """1 if anything fails that is not known to, or a backend that was ``named`` is absent."""
-        return int(any(r.status in ("fail", "error") for r in self.records) or bool({*named} & {*self.absent}))
+        return int(any(r.status in ("fail", "error") for r in self.records) or bool({*named} & {*self.absent} or self.lost))
 
 
 def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -> Written:
@@ -139,6 +149,7 @@ def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -
     if complete:
         writer.end(made.exit_code(ledger.named), finished)
     writer.close()
+    made.lost = writer.lost
     return made
 
 
@@ -234,6 +245,11 @@ def read(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
     """Exit codes: 0, every result within its bound or failing as known; 1, not so; 2, interrupted; 4, unusable options or files."""
+    with interrupts.caught():
+        return _main(arguments, out)
+
+
+def _main(arguments: list[str] | None, out: TextIO) -> int:
     try:
         options = read(arguments)
         directory = options.report.absolute()
@@ -253,6 +269,9 @@ def main(arguments: list[str] | None = None, out: TextIO = sys.stdout) -> int:
     except (SweepError, LimitationsError, records.ReportDirectoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return UNUSABLE
+    except KeyboardInterrupt:
+        print("interrupted before anything was swept", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _search(outputs: list[Output], options: argparse.Namespace, directory: Path, out: TextIO) -> int:
@@ -276,13 +295,14 @@ def _search(outputs: list[Output], options: argparse.Namespace, directory: Path,
         stopped = True
         print("interrupted: what has been found is kept", file=out)
     finally:
+        interrupts.finish()
         processes.close()
     code = INTERRUPTED if stopped else int(bool(counts["error"] or {*options.backend} & {*absent}))
     if not stopped:
         writer.end(code, len(outputs))
     writer.close()
-    _report(writer.path, counts, absent, directory, out)
-    return code
+    built = _report(writer.path, counts, absent, directory, out, writer.lost)
+    return code or int(not built)
 
 
 def _searched(processes: Processes, output: Output, seed: int, writer: records.Writer, absent: dict[str, str]) -> str:
@@ -305,15 +325,12 @@ def _searched(processes: Processes, output: Output, seed: int, writer: records.W
     return record.status
 
 
-def _report(path: Path, counts: Mapping[str, int], absent: Mapping[str, str], directory: Path, out: TextIO) -> None:
-    from reports.html import build
-
+def _report(path: Path, counts: Mapping[str, int], absent: Mapping[str, str], directory: Path, out: TextIO, lost: str) -> bool:
+    """Tells what was found and builds the report; whether all of it is on disk."""
     for name, reason in absent.items():
         print(f"absent: {name}: {reason}", file=out)
     print("records: " + ", ".join(f"{n} {status}" for status, n in sorted(counts.items())), file=out)
-    with Progress("building the report"):
-        page = build([path], directory / "html")
-    print(f"results: {path}\nreport: {page}", file=out)
+    return ending.tell(path, directory, out, lost)
 
 
 def _sweep(ledger: Ledger, options: argparse.Namespace, directory: Path, command: list[str], out: TextIO) -> int:
@@ -338,11 +355,11 @@ def _sweep(ledger: Ledger, options: argparse.Namespace, directory: Path, command
     if options.write_elementary:
         print(f"{elementary.PATH}: {elementary.write(made.records, made.environments)} figures changed", file=out)
     print(*_costs(made.records), sep="\n", file=out)
-    _report(made.path, Counter(r.status for r in made.records), made.absent, directory, out)
+    built = _report(made.path, Counter(r.status for r in made.records), made.absent, directory, out, made.lost)
     if stopped:
         print(stopped, file=out)
         return code
-    return made.exit_code(ledger.named)
+    return made.exit_code(ledger.named) or int(not built)
 
 
 def _shares(ledger: Ledger, before: int, seconds: float) -> str:

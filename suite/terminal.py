@@ -39,12 +39,15 @@ def failing(failed: Counter[tuple[str, str, str]]) -> Iterator[str]:
 def summary(reporter: pytest.TerminalReporter, state: State) -> None:
     """What was found, what was known, what was absent, how to see the same again, where the report is."""
     lines = list(_lines(reporter, state))
+    trouble = list(dict.fromkeys(state.trouble))
     if state.idle:
         reporter.write_line(f"ERROR: {NOTHING}", red=True)
-    if lines:
+    if lines or trouble:
         reporter.section("logitbench", sep="-")
     for line in lines:
         reporter.write_line(line)
+    for reason in trouble:
+        reporter.write_line(reason, red=True)
 
 
 def _lines(reporter: pytest.TerminalReporter, state: State) -> Iterator[str]:

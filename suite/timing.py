@@ -88,6 +88,14 @@ def run(cell: Cell, process: Process, fixture: Any) -> float:
 
     What else is measured of it goes into the fixture's ``extra_info``, and thereby into pytest-benchmark's files.
     """
+    try:
+        return _run(cell, process, fixture)
+    except BaseException:
+        fixture.skipped = True  # or pytest-benchmark would complain, as of a test of its own, that it has not been used
+        raise
+
+
+def _run(cell: Cell, process: Process, fixture: Any) -> float:
     asked = request(cell)
     first = float(process.submit(asked).result()[0]["first call"])
     loop = RemoteLoop(process)

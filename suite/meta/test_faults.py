@@ -24,10 +24,11 @@ def suite(*arguments: str, cwd: Path = ROOT, **variables: str) -> Done:
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=240)
 
 
-def written(directory: Path) -> list[dict[str, Any]]:
-    """The lines of all result files."""
+def written(directory: Path, whole: bool = True) -> list[dict[str, Any]]:
+    """The lines of all result files; of files that are still written to, those that are complete."""
     files = sorted((directory / "results").glob("*.jsonl"))
-    return [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for path in files for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)]
+    return [json.loads(line) for line in lines if whole or line.endswith("\n")]
 
 
 TOLD = {"hangs": "no answer within 5 s", "aborts": "SIGABRT", "reads_nowhere": "SIGSEGV", "eats": "more than 0.5 GiB"}

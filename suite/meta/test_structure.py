@@ -36,6 +36,7 @@ LAYERS = (
         "suite.records",
         "suite.environments",
         "suite.commandline",
+        "suite.interrupts",
     },
     {"suite.elementary", "suite.totals", "suite.floor"},
     {"suite.reference"},
@@ -46,6 +47,7 @@ LAYERS = (
     {"suite.custom", "suite.gate", "suite.ratchet", "suite.upgrade"},
     {"suite.state", "suite.sides", "suite.comparison"},
     {"suite.terminal"},
+    {"suite.ending"},
     {"suite.plugin", "suite.sweep", "suite.compare"},
 )
 """A module imports from layers above its own, and from its own package. A new module needs its place here."""
@@ -159,6 +161,7 @@ def test_only_the_commands_know_the_reports() -> None:
         "suite.plugin",
         "suite.sweep",
         "suite.compare",
+        "suite.ending",
         "suite.baselines",
     }
 
