@@ -148,7 +148,7 @@ def _known(session: Session, check: Check, case: Case, environment: str, entry: 
     if found is None:
         remedy = "take it out of fixtures/limitations.toml, or bound its releases or its cpu"
         message = f"limitation {entry.id} does not show on its witness any more: {remedy}"
-        failures.append(f"{case.id}: {check.name}: {message}")
+        failures.append(f"{case.id}: {check.name}: {message}\n{_replay(session, case)}")
         return _plain(check, case, environment, status="fail", message=message, extra={"limitation": entry.id})
     message, reproduction, numbers = explain(session, check, case, found)
     extra = {"limitation": entry.id, "url": entry.url, "reason": entry.reason, **numbers}

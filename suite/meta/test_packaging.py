@@ -144,3 +144,13 @@ def test_the_readme_s_code_is_python_and_toml() -> None:
     for block in blocks("python"):
         compile(f"(\n{block})" if block.rstrip().endswith(",") else block, "README.md", "exec")
     assert all(tomllib.loads(block)["limitation"] for block in blocks("toml"))
+
+
+def test_what_reports_are_made_of_is_packaged() -> None:
+    """Templates, scripts, styles and the schema are installed with the code that reads them."""
+    reports = ROOT / "reports"
+    # In pathlib ** stands for folders alone before Python 3.13; setuptools takes files for it, too.
+    patterns = [pattern.replace("**", "**/*") for pattern in PYPROJECT["tool"]["setuptools"]["package-data"]["reports"]]
+    packaged = {p for pattern in patterns for p in reports.glob(pattern)}
+    needed = {p for folder in ("templates", "static") for p in (reports / folder).rglob("*") if p.is_file()}
+    assert needed | {reports / "results.schema.json"} <= packaged
