@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
+from reports import packed, single, text
 from reports import sections as section_modules
-from reports import single, text
 from reports.findings import finding_name
 from reports.history import read as read_history
 from reports.merge import read
@@ -55,7 +54,7 @@ def _files(view: View) -> Iterator[tuple[str, str | bytes]]:
     """Every file of the report: its path and its content. Pages come after what they load."""
     for asset in sorted((HERE / "static").iterdir()):
         yield f"static/{asset.name}", asset.read_text(encoding="utf-8")
-    yield "static/plotly.min.js", get_plotlyjs()
+    yield packed.NAME, packed.plotly()
     made = [(section, list(section.pages(view))) for section in sections()]
     for section, _ in made:
         yield from section.files(view)

@@ -10,7 +10,7 @@ from functools import cache
 
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = "default-src 'none'; script-src 'self'{scripts}; style-src 'self'{styles}; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 _SINGLE = "default-src 'none'; script-src {scripts}; style-src 'unsafe-hashes' {styles}; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -19,17 +19,21 @@ _STYLES = ("", "font-size:70%", "font-weight:bold")
 styles it sets property by property, as scripts may too. A page with figures allows these three texts by their hashes, and no other."""
 
 
+@cache
 def policy(figures: bool) -> str:
     """The policy of a page, with or without figures."""
-    return _POLICY.format(styles=f" 'unsafe-hashes' {_hashes(_STYLES)}" if figures else "")
+    if not figures:
+        return _POLICY.format(scripts="", styles="")
+    return _POLICY.format(scripts=f" {hashes([get_plotlyjs()])}", styles=f" 'unsafe-hashes' {hashes(_STYLES)}")
 
 
 def single(scripts: Iterable[str], style: str) -> str:
     """The policy of a report in one file: exactly these scripts, and this style sheet."""
-    return _SINGLE.format(scripts=_hashes(scripts), styles=_hashes([style, *_STYLES]))
+    return _SINGLE.format(scripts=hashes(scripts), styles=hashes([style, *_STYLES]))
 
 
-def _hashes(texts: Iterable[str]) -> str:
+def hashes(texts: Iterable[str]) -> str:
+    """Texts as a policy allows them."""
     digests = (hashlib.sha256(text.encode()).digest() for text in texts)
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 

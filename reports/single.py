@@ -17,7 +17,9 @@ from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
+from reports.packed import NAME as PLOTLY
 from reports.policy import claimed, single
 
 NAME = "report.html"
@@ -30,7 +32,7 @@ _STILL = re.compile(r'<a class="soft still" [^>]*>[^<]*</a>|<noscript>.*?</noscr
 
 def pack(files: Iterable[tuple[str, str | bytes]], templates: jinja2.Environment) -> str:
     """The single file, of all the files of a report."""
-    texts = {name: content for name, content in files if isinstance(content, str)}
+    texts = {name: content for name, content in files if isinstance(content, str)} | {PLOTLY: get_plotlyjs()}
     pages = {name: _page(name, content) for name, content in texts.items() if name.endswith(".html")}
     loaded = {name for page in pages.values() for name in page["scripts"]}
     sources = {name: texts[name] for name in texts if name.endswith(".js") and (name in loaded or not name.startswith("static/"))}
