@@ -144,6 +144,8 @@ def _parsed(text: str) -> Requirement | Path:
         if path := _existing(text):
             return path
         raise EnvironmentsError(f"there is no {text}; {ALLOWED}")
+    if (path := _existing(text)) and path.is_file():  # not a distribution of that name, which anyone may have published
+        raise EnvironmentsError(f"{text} is a file; {ALLOWED}")
     try:
         return Requirement(text)
     except InvalidRequirement as error:

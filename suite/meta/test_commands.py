@@ -54,6 +54,7 @@ def swept(arguments: Sequence[str]) -> int:
         (compared, (*SIDES, "--numerics-only", "--timing-only"), ["--timing-only: not allowed with argument --numerics-only"]),
         (compared, (*SIDES, "--report", "x", "--no-report"), ["--report and --no-report exclude each other"]),
         (compared, ("--old", "nowhere.py", "--new", "nowhere.py"), ["--old: nowhere.py: cannot be read: No such file or directory"]),
+        (compared, ("--old", "README.md", "--new", "b", "--no-report"), ["--old: README.md is a file; allowed is"]),
         (baselines.main, ("write", "nowhere"), ["nowhere: no such file or directory"]),
         (baselines.main, ("show", "--baselines", EARLIEST), [EARLIEST, "no such directory"]),
     ],
