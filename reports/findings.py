@@ -19,7 +19,7 @@ from suite.model import Record
 PATH = "findings.html"
 MOST = 60
 """Cases that a finding lists; it counts the rest."""
-ROOM = 2_500_000
+ROOM = 1_500_000
 """About how many characters all findings may take that are shown; the rest are counted."""
 MORE = "more"
 """Where the findings that are not shown are counted."""

@@ -22,7 +22,7 @@ SEVERITY = {status: rank for rank, status in enumerate(("absent", "grade", *JUDG
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 PAGE_WEIGHT = 450_000
 """About how many characters of content a page may hold before it is continued on another."""
-ROOM, ELSEWHERE = 4_000_000, 1_200
+ROOM, ELSEWHERE = 2_800_000, 1_200
 """About how many characters all cases may take that are listed; and what one takes beside its records, in tables of other pages."""
 MORE = "more"
 """Where a page of records counts those that are not listed."""
