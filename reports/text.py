@@ -32,9 +32,11 @@ def whole(value: int | None) -> str:
 
 
 def seconds(value: Any) -> str:
-    """A duration with its unit, three significant digits."""
+    """A duration with its unit, three significant digits at least."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return number(value)
+    if value >= 1000:
+        return f"{value:,.0f} s"
     for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if abs(value) >= factor:
             return f"{value / factor:.3g} {unit}"

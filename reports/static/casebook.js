@@ -6,7 +6,7 @@ const Casebook = (() => {
   const chapters = {};
   const COLOURS = ["--c0", "--c1", "--c2", "--c3", "--c6", "--c5", "--c4"];
   // Lines and points are told apart without their colours too; what is dashed by itself is "dash".
-  const DASHES = ["solid", "dot", "dashdot", "longdash", "longdashdot"], SYMBOLS = ["circle", "square", "diamond", "cross", "x"];
+  const DASHES = ["solid", "dot", "dashdot", "12px,3px", "3px,8px"], SYMBOLS = ["circle", "square", "diamond", "cross", "x"];
 
   const shownAt = (series, step) => (series.frames ? series.frames[step] : series.reveal ? series.y.slice(0, step + 1) : series.y);
   const cut = (series, values, step) => (series.reveal ? values.slice(0, step + 1) : values);
@@ -32,16 +32,20 @@ const Casebook = (() => {
     };
   }
 
-  function axis(own, narrow) {
+  // Powers of ten on a logarithmic axis, as many as have room, and 2 and 5 times them where it spans but few.
+  function axis(own, values) {
     if (!own) return { visible: false };
-    const range = own.range && (own.log ? own.range.map(Math.log10) : own.range);
-    return { title: { text: plain(own.label), standoff: 8 }, type: own.log ? "log" : "linear", ...(range ? { range } : {}), ...(own.log ? { exponentformat: "power", dtick: undefined, nticks: narrow ? 5 : 8 } : {}), automargin: true };
+    const range = own.range && (own.log ? own.range.map(Math.log10) : own.range), logs = own.log ? range ?? values.filter((v) => v > 0).map(Math.log10) : [];
+    const decades = logs.reduce((a, b) => Math.max(a, b), -Infinity) - logs.reduce((a, b) => Math.min(a, b), Infinity);
+    const dtick = decades > 1.3 ? Math.max(1, Math.ceil(decades / 6)) : "D2";
+    return { title: { text: plain(own.label), standoff: 8 }, type: own.log ? "log" : "linear", ...(range ? { range } : {}), ...(own.log ? { exponentformat: "power", dtick } : {}), automargin: true };
   }
 
   function drawPanel(box, panel, step) {
     const space = Boolean(panel.axes.z), narrow = box.clientWidth < 420, diagram = !panel.axes.x;
     const traces = panel.series.map((series, i) => trace(series, i, step, space));
-    const base = layout({ xaxis: axis(panel.axes.x, narrow), yaxis: axis(panel.axes.y, narrow) }, narrow);
+    const drawn = (letter) => traces.flatMap((t) => t[letter]);
+    const base = layout({ xaxis: axis(panel.axes.x, drawn("x")), yaxis: axis(panel.axes.y, drawn("y")) }, narrow);
     const titled = { ...base, title: { text: plain(panel.title), font: { size: narrow ? 13 : 15 }, x: 0.5, xanchor: "center", y: 0.97, yanchor: "top" } };
     const named = traces.filter((t) => t.showlegend !== false && t.type !== "surface").length;
     const legendRows = diagram || space ? 0 : Math.ceil(named / Math.max(1, Math.floor(box.clientWidth / 240)));
@@ -54,9 +58,10 @@ const Casebook = (() => {
       titled.xaxis = { ...titled.xaxis, range: [Math.min(...xs) - 0.45, Math.max(...xs) + 0.45] };
       titled.yaxis = { ...titled.yaxis, range: [Math.min(...ys, -1) - 0.8, Math.max(...ys) + 0.4] };
       titled.margin = { l: 8, r: 8, t: 40, b: 8 };
+      titled.height = Math.min(320, 48 + 62 * (titled.yaxis.range[1] - titled.yaxis.range[0]));
     }
     if (space) {
-      const named3 = (own) => ({ ...axis(own, true), nticks: 5, gridcolor: css("--line"), automargin: false, title: { text: plain(own.label) } });
+      const named3 = (own) => ({ ...axis(own, []), nticks: 5, gridcolor: css("--line"), automargin: false, title: { text: plain(own.label) } });
       const camera = { eye: { x: 0.9, y: 2.0, z: 0.9 }, center: { x: 0, y: 0, z: -0.15 } };
       titled.scene = { xaxis: named3(panel.axes.x), yaxis: named3(panel.axes.y), zaxis: named3(panel.axes.z), camera, aspectmode: "cube" };
       titled.margin = { l: 0, r: 0, t: 40, b: 0 };
@@ -145,6 +150,7 @@ const Casebook = (() => {
     chapters[name] = area;
     show(area, data, shown);
     if (!select) return;
+    select.form.hidden = false;
     select.value = shown;
     select.addEventListener("input", () => Address.set({ [key]: select.value === "0" ? "" : data[select.value].backend }));
     Address.watch(() => {

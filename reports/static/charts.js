@@ -138,7 +138,7 @@
 
   // Rows of one length make a line; what is fitted to it is dashed.
   function scaling(rows, all, narrow) {
-    const style = styles(all), good = rows.filter((r) => r.perElement && r.elements), DASHES = ["solid", "dash", "dashdot", "longdash", "longdashdot"];
+    const style = styles(all), good = rows.filter((r) => r.perElement && r.elements), DASHES = ["solid", "dash", "dashdot", "12px,3px", "3px,8px"];
     const named = (r) => `${r.series} · ${r.implementation}`;
     // Implementations of one backend and mode share colour and symbol.
     const twins = (r) => sorted(good.filter((other) => other.series === r.series).map((other) => other.implementation));

@@ -14,7 +14,7 @@ VARIABLE = "LOGITBENCH_BROWSER"
 """Names the browser to test with. Where it is set, a browser that is missing is an error, and no reason to skip."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+ARGUMENTS = ("--enable-unsafe-swiftshader",)
 """Surfaces are drawn by WebGL, here without a graphics card."""
 
 WIDE, NARROW = 1440, 390

@@ -221,7 +221,8 @@ def everything() -> list[list[Line]]:
         {**sweep("search value"), "family": "search", "value": 32.0, "extra": {"evaluations": 68096, "seed": 1}},
         end("r2", finished=9),
     ]  # fmt: skip
-    return [sample(), more, comparison()]
+    *compared, last = comparison()
+    return [sample(), more, [*compared, ratio(operation=SCRIPT), last]]
 
 
 def earlier() -> list[list[Line]]:
@@ -229,6 +230,12 @@ def earlier() -> list[list[Line]]:
     found = []
     for day in range(1, 7):
         ulp = 1.0 if day < 4 else 4.0
-        lines = [graded(ulp, ulp / 8), graded(ulp, dtype="float16"), timing(), timing(backend="numpy", implementation="numpy.exp")]
+        lines = [
+            graded(ulp, ulp / 8),
+            graded(ulp, implementation=SCRIPT),
+            graded(ulp, dtype="float16"),
+            timing(),
+            timing(backend="numpy", implementation="numpy.exp"),
+        ]
         found.append([run(f"h{day}", f"2026-11-{day:02}T00:00:00+00:00"), facts(), *lines, end(f"h{day}")])
     return found

@@ -48,7 +48,6 @@ def ink(page: Any) -> str:
         ("operations/sigmoid.html", "mode", "eager", "eager"),
         ("records/sigmoid.html", "status", "known", "K "),
         ("sweeps/sigmoid.html", "dtype", "float16", "float16"),
-        ("comparison.html", "status", "slower", "► slower"),
     ],
 )
 def test_a_filter_narrows_and_can_be_linked(visit: Visit, path: str, name: str, value: str, word: str) -> None:
@@ -126,7 +125,6 @@ def test_a_place_that_is_linked_is_shown(visit: Visit) -> None:
     [
         ("benchmarks.html", "pass", "gradient", "figure.pass"),
         ("operations/sigmoid.html", "dtype", "float32", "errors.dtype"),
-        ("history/sigmoid.html", "metric", "share of bound", "figure.metric"),
         ("comparison.html", "verdict", "slower", "figure.verdict"),
     ],
 )

@@ -265,6 +265,7 @@ class TestTexts:
             (number(float("nan")), "nan"),
             (seconds(3.2e-5), "32 µs"),
             (seconds(4e-9), "4 ns"),
+            (seconds(1284.6), "1,285 s"),
             (share(0.99999), ">99.9 %"),
             (share(1.0), "100 %"),
             (worst({"x": "0x1.8p+1"}), "x = 0x1.8p+1 (3)"),
