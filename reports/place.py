@@ -41,7 +41,7 @@ def put(output: Path, files: Iterable[tuple[str, str | bytes]]) -> None:
 def _write(folder: Path, name: str, content: str | bytes) -> str:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(errors="replace"))
     return name
 
 

@@ -48,7 +48,7 @@ class Writer:
         self.path = directory / "results" / f"{run}-{process}.jsonl"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: TextIO = self.path.open("a", encoding="utf-8")
+            self._file: TextIO = self.path.open("a", encoding="utf-8", errors="replace")
         except OSError as error:
             raise ReportDirectoryError(f"cannot write results under {directory}: {error.strerror or error}") from error
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from suite.records import ReportDirectoryError, Writer
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAULTY = Path(__file__).with_name("faulty.py")
+FULL = Path("/dev/full")
+ONE = ("--backend=numpy", "--operation=sigmoid", "--dtype=float32", "-k", "value_within_bound")
 
 Done = subprocess.CompletedProcess[str]
 
 
-def suite(*arguments: str, cwd: Path = ROOT, **variables: str) -> Done:
+def suite(*arguments: str, cwd: Path = ROOT, cache: bool = False, **variables: str) -> Done:
     """``pytest`` of the suite, as a user runs it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "LOGITBENCH_"))} | variables
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--hypothesis-seed=1", *arguments]
+    caching = [] if cache else ["-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *caching, "--color=no", "--hypothesis-seed=1", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=240)
 
 
@@ -50,3 +57,80 @@ def test_functions_that_take_their_process_with_them_are_named(tmp_path: Path, p
         assert TOLD[name] in found[f"faulty.{name}"][1]
         assert f"at the value of sigmoid-faulty.{name}-eager-float32" in done.stdout
         assert TOLD[name] in report
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+def test_a_line_that_cannot_be_written_ends_the_file_and_not_the_run(tmp_path: Path) -> None:
+    """It is told once; what comes later is dropped, and nothing is raised."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a-main.jsonl").symlink_to(FULL)
+    told: list[str] = []
+    writer = Writer(tmp_path, "a", "main", told.append)
+    for _ in range(3):
+        writer.note("something")
+    writer.end(0, 1)
+    writer.close()
+    assert told == [writer.lost]
+    assert "a-main.jsonl: No space left on device" in writer.lost
+    with pytest.raises(ReportDirectoryError, match="No space left on device"):
+        writer.require()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
+def test_a_disk_that_is_full_at_the_start_is_said_at_once(tmp_path: Path) -> None:
+    """Before anything is computed in vain: exit 4, the file and the reason, no traceback."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a-main.jsonl").symlink_to(FULL)
+    done = suite(*ONE, f"--report={tmp_path}", LOGITBENCH_RUN="a")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "a-main.jsonl: No space left on device" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert " passed" not in done.stdout
+
+
+def test_a_report_that_cannot_be_written_leaves_the_verdicts(tmp_path: Path) -> None:
+    """They are on the terminal, and on record; the exit code says that something is wrong, the message what, and what to do."""
+    (tmp_path / "html").write_text("in the way", encoding="utf-8")
+    done = suite(*ONE, f"--report={tmp_path}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert f"no report: {tmp_path / 'html'}: File exists; elsewhere: python -m reports build {tmp_path}" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert written(tmp_path)[-1]["kind"] == "end"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what is under version control, in a directory with blanks and letters that ASCII lacks."""
+    git = shutil.which("git")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False) if git else None
+    if listed is None or listed.returncode:
+        pytest.skip("what belongs to a checkout is known to git alone, which is not here or does not know this one")
+    place = tmp_path / "x y" / "ünïcode"
+    for name in filter(None, listed.stdout.split("\0")):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, place / name)
+    shutil.copyfile(FAULTY, place / "ä b.py")
+    return place
+
+
+ELSEWHERE = {
+    "PYTHONPATH": "", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii",
+    "TZ": "Pacific/Kiritimati", "HOME": "/nonexistent", "USER": "",
+}  # fmt: skip
+"""A place where little is as usual."""
+
+
+def test_two_runs_at_once_where_little_is_as_usual(checkout: Path) -> None:
+    """A path that is no ASCII, a terminal that knows nothing else, no home, no cache: both are green, and one whole report is there."""
+    command = ("--implementations=ä b.py", "--dtype=float32", "-k", "value_within_bound and right", "-o", "cache_dir=/dev/null/no")
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: suite(*command, cwd=checkout, cache=True, **ELSEWHERE), range(2)))
+    for done in runs:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+    ended = [line for line in written(checkout / "reports") if line["kind"] == "end"]
+    assert len({line["run"] for line in ended}) == 2
+    pages = "".join(p.read_text(encoding="utf-8") for p in (checkout / "reports" / "html").glob("*.html"))
+    assert sum(line["run"] in pages for line in ended) == 1
+    assert not list((checkout / "reports" / "html").glob(".unfinished*"))
