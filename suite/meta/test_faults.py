@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from reports.merge import read
 from suite.records import ReportDirectoryError, Writer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,9 +26,14 @@ ONE = ("--backend=numpy", "--operation=sigmoid", "--dtype=float32", "-k", "value
 Done = subprocess.CompletedProcess[str]
 
 
+def plain_environment() -> dict[str, str]:
+    """Variables without those of the pytest that runs these tests."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "LOGITBENCH_"))}
+
+
 def suite(*arguments: str, cwd: Path = ROOT, cache: bool = False, **variables: str) -> Done:
     """``pytest`` of the suite, as a user runs it."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "LOGITBENCH_"))} | variables
+    environment = plain_environment() | variables
     caching = [] if cache else ["-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *caching, "--color=no", "--hypothesis-seed=1", *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=240)
@@ -57,6 +65,19 @@ def test_functions_that_take_their_process_with_them_are_named(tmp_path: Path, p
         assert TOLD[name] in found[f"faulty.{name}"][1]
         assert f"at the value of sigmoid-faulty.{name}-eager-float32" in done.stdout
         assert TOLD[name] in report
+
+
+def test_a_clock_that_is_set_back_makes_no_time_negative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run begins in the future and ends in the past: what it took is not read off a clock; runs are in the order of their beginnings."""
+    times = (datetime(year, 1, 1, tzinfo=UTC) for year in (2150, 2020, 2019))
+    monkeypatch.setattr("suite.records.datetime", SimpleNamespace(now=lambda _zone: next(times)))
+    for run in ("a", "b"):
+        writer = Writer(tmp_path, run, "main")
+        writer.begin("main", [], "quick", 0, 0)
+        writer.end(0, 0)
+        writer.close()
+    assert all(line["seconds"] >= 0.0 for line in written(tmp_path) if line["kind"] == "end")
+    assert [run.id for run in read([tmp_path / "results"]).runs] == ["b", "a"]
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from suite import ending, interrupts
-from suite.meta.test_faults import FAULTY, ROOT, written
+from suite.meta.test_faults import FAULTY, ROOT, plain_environment, written
 
 
 def send(*signals: signal.Signals) -> None:
@@ -126,7 +126,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has(tmp_path: Path, processes: str)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"-n{processes}", f"--implementations={FAULTY}", "-k", names]
     run = subprocess.Popen(
         [*command, "--dtype=float32", f"--report={tmp_path}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "MARK": mark}, start_new_session=True, preexec_fn=heed,  # noqa: PLW1509 - this test runs no threads
+        env={**plain_environment(), "MARK": mark}, start_new_session=True, preexec_fn=heed,  # noqa: PLW1509 - this test runs no threads
     )  # fmt: skip
     assert until(lambda: any(line["kind"] == "record" for line in written(tmp_path, whole=False)))
     os.killpg(run.pid, signal.SIGTERM)

@@ -115,6 +115,7 @@ def test_the_memory_that_there_is_is_what_may_be_used(monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "_GROUPS", tmp_path)
     assert machine.memory() == min(whole, 8 << 30)
     monkeypatch.setattr(machine, "memory", lambda: 64 << 30)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
     assert watch.default_memory() == watch.bytes_of(None) == 32 << 30
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "4")
     assert watch.default_memory() == 8 << 30
