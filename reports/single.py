@@ -6,8 +6,6 @@ behind the ``#`` work as in the folder, and a page's scripts run as they do ther
 
 from __future__ import annotations
 
-import base64
-import gzip
 import html
 import posixpath
 import re
@@ -20,6 +18,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]  # plotly ships no types
 
 from reports.packed import NAME as PLOTLY
+from reports.packed import compressed
 from reports.policy import claimed, single
 
 NAME = "report.html"
@@ -47,8 +46,8 @@ def pack(files: Iterable[tuple[str, str | bytes]], templates: jinja2.Environment
         "boot": Markup(boot),  # noqa: S704
         "first": Markup(pages[_FIRST]["body"]),  # noqa: S704 - a page that has been escaped
         "report": {
-            "pages": {name: {**page, "body": _packed(page["body"])} for name, page in pages.items()},
-            "sources": {name: _packed(source) for name, source in sources.items()},
+            "pages": {name: {**page, "body": compressed(page["body"])} for name, page in pages.items()},
+            "sources": {name: compressed(source) for name, source in sources.items()},
         },
     }
     return templates.get_template("single.j2").render(shown)
@@ -71,8 +70,3 @@ def _page(path: str, content: str) -> Mapping[str, Any]:
 
 def _resolved(path: str, name: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
-
-
-def _packed(text: str) -> str:
-    """Compressed, and written in letters that end no element."""
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()

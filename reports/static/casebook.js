@@ -176,7 +176,7 @@ const Casebook = (() => {
       load(entry.target);
     }
   }, { rootMargin: "600px" });
-  for (const area of document.querySelectorAll("[data-figures-of]")) seen.observe(area);
+  Figures.ready.then(() => { for (const area of document.querySelectorAll("[data-figures-of]")) seen.observe(area); });
 
   const again = () => { for (const area of Object.values(chapters)) for (const holder of area.querySelectorAll("figure[data-number]")) holder.redraw?.(); };
   Theme.watch(again);

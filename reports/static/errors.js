@@ -1,7 +1,7 @@
 // Draws the figures of an operation's errors from the data block beside them: along the inputs, how many, and where results vanish too soon.
 "use strict";
 (() => {
-  const { css, unique, plain, shown, wrap, layout, legendHeight, paint } = Figures;
+  const { css, unique, plain, shown, wrap, layout, legendHeight, paint, ready } = Figures;
   const FIELDS = ["output", "inputs", "dtype"];
   const SYMBOLS = ["circle-open", "x-thin", "square-open", "cross-thin", "diamond-open", "triangle-up-open"];
   const FORMATS = { float16: [16, 11], bfloat16: [16, 8], float32: [32, 24], float64: [64, 53] };
@@ -209,8 +209,10 @@
     load();
   }
 
-  for (const area of document.querySelectorAll("[data-errors]")) {
-    const data = JSON.parse(area.querySelector("script").textContent);
-    start(area, { pieces: data.pieces, rows: decode(data) });
-  }
+  ready.then(() => {
+    for (const area of document.querySelectorAll("[data-errors]")) {
+      const data = JSON.parse(area.querySelector("script").textContent);
+      start(area, { pieces: data.pieces, rows: decode(data) });
+    }
+  });
 })();

@@ -13,6 +13,8 @@ const Figures = (() => {
     }
     return colours.get(name);
   }
+  // Resolves when Plotly is there; a report of one file has it before it runs this.
+  const ready = globalThis.unpacked ?? Promise.resolve();
   const unique = (values) => [...new Set(values)];
   const sorted = (values) => unique(values).sort();
   // Plotly reads markup in texts; names come from results and are to be shown as they are.
@@ -113,16 +115,19 @@ const Figures = (() => {
     const all = () => { for (const box of area.querySelectorAll("[data-plot]")) draw(box, state); };
     form.addEventListener("input", ({ target }) => Address.set({ [address(target)]: target.value === firsts[target.name] ? "" : shown(target.value) }));
     load();
-    Address.watch(() => { if (load()) all(); });
-    Theme.watch(all);
     let width = 0;
-    new ResizeObserver(() => {
+    const resized = new ResizeObserver(() => {
       if (area.clientWidth !== width) {
         width = area.clientWidth;
         requestAnimationFrame(all);
       }
-    }).observe(area);
+    });
+    ready.then(() => {
+      Address.watch(() => { if (load()) all(); });
+      Theme.watch(all);
+      resized.observe(area);
+    });
   }
 
-  return { css, unique, sorted, plain, shown, wrap, layout, legendHeight, paint, start };
+  return { css, unique, sorted, plain, shown, wrap, layout, legendHeight, paint, ready, start };
 })();

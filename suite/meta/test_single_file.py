@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import pytest
 
 from reports.__main__ import main
 from reports.html import build
-from reports.packed import pack
 from suite.meta.browsing import Visit, draw, follow
 from suite.meta.sample_results import SCRIPT, everything
 
@@ -149,16 +147,3 @@ class TestBrowser:
         """Names of things that every object has among them."""
         for name in ("gone.html", "constructor", "__proto__"):
             assert opened(reader, f"?page={name}").title() == "Overview · logitbench"
-
-
-@pytest.mark.parametrize(
-    ("level", "strategy"), [(0, zlib.Z_DEFAULT_STRATEGY), (1, zlib.Z_FIXED), (9, zlib.Z_DEFAULT_STRATEGY), (9, zlib.Z_HUFFMAN_ONLY)]
-)
-@pytest.mark.parametrize("amount", [0, 1, 200_000])
-def test_what_is_packed_is_unpacked(browser: Any, level: int, strategy: int, amount: int) -> None:
-    """Every kind of block: stored, of fixed codes, of codes of its own; none, and more than one."""
-    text = "".join("aeiou \u03c3\U0001d706"[n * n * 7919 % 1009 % 8] for n in range(amount)) + "sigmoid" * amount
-    page = browser.new_page()
-    page.evaluate(f"() => {{ {pack(f'globalThis.unpacked = {json.dumps(text, ensure_ascii=False)}', level, strategy)} }}")
-    assert page.evaluate("unpacked") == text
-    page.close()
