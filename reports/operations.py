@@ -17,7 +17,6 @@ MEASURES = {
     "mean": ("mean error (ulp)", "mean ulp"),
     "rounded": ("correctly rounded (share)", "correctly rounded"),
     "zeros": ("premature zeros (count)", "premature zeros"),
-    "frontier": ("frontier", "frontier"),
 }
 """What is measured beside the verdict: a record's metric, or a key in ``extra`` of the verdict's record."""
 

@@ -97,10 +97,11 @@ def short(dtype: str) -> str:
     return dtype.replace("bfloat", "bf").replace("float", "f")
 
 
-def slug(name: str) -> str:
-    """A name fit for file names and anchors; one that had to be changed carries a hash, so that two never meet."""
+def slug(name: str, of: str = "") -> str:
+    """A name fit for file names and anchors; one that had to be changed, or is short for another, has the hash of the whole behind it."""
+    whole = of or name
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:96].strip("-")
-    return safe if safe == name and safe != "index" else f"{safe or 'x'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return safe if safe == whole and safe != "index" else f"{safe or 'x'}-{hashlib.sha256(whole.encode()).hexdigest()[: 8 if of else 6]}"
 
 
 def plural(amount: int, noun: str, many: str = "") -> str:

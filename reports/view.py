@@ -254,8 +254,9 @@ def _wildcards(case: Case) -> Iterator[tuple[str, ...]]:
 
 
 def _anchor(case: Case, environment: str, ids: Counter[str]) -> str:
-    """The case's id; with its environment where there are several, and with its backend's name always part of the hash."""
-    return text.slug(case.id if ids[case.id] == 1 else f"{case.id}@{environment}@{case.backend}")
+    """What tells it from others of its page in short, and the hash of all of it; of its environment too, where there are several."""
+    whole = f"{case.id}@{case.backend}{f'@{environment}' if ids[case.id] > 1 else ''}"
+    return text.slug(f"{case.implementation}-{case.mode}-{case.dtype}", whole)
 
 
 def _record_page(operation: str, number: int = 1) -> str:

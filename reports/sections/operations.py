@@ -13,7 +13,7 @@ from reports.sweeps import path as sweep_path
 from reports.timings import timings
 from reports.view import CaseView, View, tally
 
-_SNIPPETS = 12
+_SNIPPETS = 4
 """Findings that are shown with their code, failures first; the code of others is where all findings are."""
 
 
