@@ -76,7 +76,8 @@ class Results:
 
     ``checks``, ``operations`` and the casebook's ``entries`` are by name as the latest run that names them has them, ``mutants`` those of
     the latest run that names any, ``reproductions`` the latest of an entry on a backend in an environment, ``comparisons`` one of each
-    run that made one, the latest first; what these could not compare is theirs, and not among the ``absent``.
+    run that made one, the latest first; what these could not compare is theirs, and not among the ``absent``. ``slim``
+    counts the records that were kept without what they say: ``red``, ``known`` and the ``rest``.
     """
 
     files: tuple[Path, ...]
@@ -92,6 +93,7 @@ class Results:
     reproductions: tuple[Reproduction, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     held: tuple[Held, ...] = ()
+    slim: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def failures(self) -> int:
@@ -119,7 +121,8 @@ def read(paths: Iterable[Path | str]) -> Results:
         by_run[process.run].append(process)
     runs = [_run(group) for group in by_run.values()]
     incomplete += [f"run {run.id}: {run.incomplete}" for run in runs if run.incomplete]
-    records, reproductions, environments = _measured(by_run, Keeper())
+    keeper = Keeper()
+    records, reproductions, environments = _measured(by_run, keeper)
     made = [comparison(by_run[run.id], run.incomplete) for run in reversed(runs)]
     comparisons = tuple(found for found in made if found)
     apart = {found.run for found in comparisons}
@@ -130,7 +133,7 @@ def read(paths: Iterable[Path | str]) -> Results:
     defined = {name: operation for p in processes for name, operation in p.operations.items()}
     return Results(
         tuple(files), tuple(runs), tuple(environments), tuple(absent), tuple(records), tuple(incomplete), checks, mutants, defined,
-        entries, tuple(reproductions), comparisons, _held(by_run.values()),
+        entries, tuple(reproductions), comparisons, _held(by_run.values()), keeper.slim,
     )  # fmt: skip
 
 
@@ -263,7 +266,7 @@ def _latest(
                 environment, found = numbered[record.environment]
                 same = hash(line)
                 if same not in written and places.take(record, environment, run):
-                    found.append(keeper.keep(record, len(line)))
+                    keeper.keep(record, len(line), found)
                 written.add(same)
         kept += reversed(list(mine.items()))
     return kept

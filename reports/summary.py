@@ -28,6 +28,8 @@ def summary(paths: Iterable[Path | str]) -> str:
 def _lines(view: View) -> Iterator[str]:
     yield from ("# logitbench", "", _escape(view.verdict), "")
     yield from _list("Incomplete", [_escape(reason) for reason in view.results.incomplete])
+    kept = f"of {view.slim} this report has the verdict and the value alone; the result files have what they say"
+    yield from _list("Too many records to keep all that they say", [kept] if view.slim else [])
     yield from _list("A run failed outside its records", [_escape(note) for note in view.notes])
     yield from _list("Not measured", [_escape(_named(absent)) for absent, elsewhere in view.absent if not elsewhere])
     yield from _table(view)

@@ -216,6 +216,12 @@ class View:
         )
 
     @property
+    def slim(self) -> str:
+        """The records of which the report has verdict and numbers alone, in words; empty if there are none."""
+        words = {"red": "failure", "known": "known failure", "rest": "other record"}
+        return _listed([text.plural(n, word) for kind, word in words.items() if (n := self.results.slim.get(kind, 0))])
+
+    @property
     def state(self) -> str:
         """One word: failed, incomplete, empty or passed."""
         if self.results.failures or self.notes:

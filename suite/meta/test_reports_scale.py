@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,8 +15,9 @@ from reports.findings import failures
 from reports.html import build
 from reports.kept import IN_THE_FILE, Keeper
 from reports.merge import read
+from reports.summary import summary
 from reports.view import View
-from suite.meta.sample_results import Line, Write, end, facts, record, run
+from suite.meta.sample_results import Line, Write, end, facts, record, run, sweep
 from suite.model import Record, Status
 
 
@@ -52,21 +54,51 @@ class TestMemory:
 
     def test_the_worst_of_a_defect_is_kept_in_full(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         """A finding is shown with its input and its code, wherever in the file they stand."""
-        monkeypatch.setattr(kept, "ROOM", dict.fromkeys(kept.ROOM, 0))
-        shown: Line = {"message": "m", "worst": {"x": "0x1p+0"}, "reproduction": "code"}
+        monkeypatch.setattr(kept, "ROOM", dict.fromkeys(kept.ROOM, 2_000))
+        shown: Line = {"message": "m" * 900, "worst": {"x": "0x1p+0"}, "reproduction": "code"}
         lines = [record("fail", dtype=f"d{n}", value=float(n % 37), **shown) for n in range(80)]
         results = read([write(run(), facts(), *lines, end())])
         (finding,) = failures(View(results).cases)
         assert (len(finding.shown), finding.worst.value, finding.worst.reproduction) == (80, 36.0, "code")
-        assert full(results.records) == 37
+        assert (full(results.records), results.slim) == (2, {"red": 78})
+
+    @pytest.mark.parametrize("status", ["fail", "known"])
+    def test_any_number_of_defects_stays_in_the_room(self, write: Write, monkeypatch: pytest.MonkeyPatch, status: Status) -> None:
+        """Each is the worst of its own; what has no room is counted, and has no text."""
+        monkeypatch.setattr(kept, "ROOM", dict.fromkeys(kept.ROOM, 10_000))
+        lines = [{**line, "extra": {"limitation": f"l{n:04}"}, "value": float(n)} for n, line in enumerate(many(200, status), 1000)]
+        for amount in (100, 200):
+            results = read([write(run(), facts(), *lines[:amount], end())])
+            assert full(results.records) == 2 * (10_000 // (len(json.dumps(lines[-1])) + 1))
+            assert results.slim == {"red" if status == "fail" else "known": amount - full(results.records)}
+
+    def test_what_is_left_out_is_said(self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On the first page and in the summary; nothing is said where nothing is left out."""
+        path = write(run(), facts(), *many(2), *many(1, "known", dtype="float16"), record(dtype="float64"), end())
+        title = "Too many records to keep all that they say"
+        assert title not in build([path], tmp_path / "all").read_text(encoding="utf-8") + summary([path])
+        monkeypatch.setattr(kept, "ROOM", dict.fromkeys(kept.ROOM, 0))
+        for text in (build([path], tmp_path / "some").read_text(encoding="utf-8"), summary([path]).lower()):
+            assert title.lower() in text.lower()
+            assert "of 1 known failure and 2 other records this report has the verdict and the value alone" in text.lower()
+
+    def test_sweeps_are_counted_without_what_they_say(self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All of their inputs were compared, whatever is kept of them."""
+        path = write(run(), facts(), *(sweep(implementation=name, status="pass") for name in "fg"), end())
+        everything = (build([path], tmp_path / "all").parent / "sweeps.html").read_text(encoding="utf-8")
+        monkeypatch.setattr(kept, "ROOM", dict.fromkeys(kept.ROOM, 0))
+        slim = (build([path], tmp_path / "some").parent / "sweeps.html").read_text(encoding="utf-8")
+        assert "2 outputs of 2 cases were computed at every input" in slim
+        assert "could not be compared" not in slim
+        assert slim == everything
 
     def test_an_earlier_run_s_records_are_not_even_kept(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         """Memory is that of the places, not of the runs that have something in them."""
         taken: list[str] = []
 
-        def keep(_: Keeper, record: Record, __: int) -> Record:
+        def keep(_: Keeper, record: Record, __: int, into: list[Record]) -> None:
             taken.append(record.status)
-            return record
+            into.append(record)
 
         monkeypatch.setattr(Keeper, "keep", keep)
         for day in range(1, 6):
