@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.entries import Entry
+from reports.text import slug
 from reports.view import View, group_by
 from suite.model import Figure, Reproduction, Series, Statement, Table
 
@@ -58,8 +59,8 @@ class Chapter:
 
     @property
     def anchor(self) -> str:
-        """Its place on the page."""
-        return self.entry.id
+        """Its place on the page, and its files' name."""
+        return slug(self.entry.id)
 
     @property
     def lines(self) -> list[Line]:

@@ -16,6 +16,8 @@ TEXT, SOFT = "#1b1f24", "#59636e"
 
 _LARGEST = 1e300
 """Numbers beyond are drawn here, so that a difference of two is finite."""
+_POWERS = 300.0
+"""Logarithms beyond are drawn here, so that there are numbers around them."""
 _TICKS = 6
 """On an axis at most."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -70,7 +72,7 @@ class Scale:
         """One that an axis' range asks for, or that has room for all values that can be drawn."""
         found = [v for v in map(_log if axis.log else _linear, axis.range or values) if math.isfinite(v)]
         low, high = min(found, default=0.0), max(found, default=1.0)
-        room = 0.0 if axis.range and high > low else 0.04 * (high - low) or 0.5
+        room = 0.0 if axis.range and high > low else 0.04 * (high - low) or max(0.5, 0.04 * abs(high))
         return cls(low - room, high + room, start, stop, axis.log)
 
     def __call__(self, value: float) -> float:
@@ -105,4 +107,4 @@ def _linear(value: float) -> float:
 
 
 def _log(value: float) -> float:
-    return math.log10(value) if value > 0 and math.isfinite(value) else math.nan
+    return min(max(math.log10(value), -_POWERS), _POWERS) if value > 0 and math.isfinite(value) else math.nan

@@ -79,6 +79,8 @@ def _figure(data: Mapping[str, Any]) -> Figure:
 
 def _panel(data: Mapping[str, Any]) -> Panel:
     x, y, z = (None if data[name] is None else _axis(data[name]) for name in ("x", "y", "z"))
+    if z is not None and (x is None or y is None):
+        raise ValueError("a panel with an axis 'z' has to have 'x' and 'y'")
     return Panel(string(data, "title"), _each(data, "series", _series), x, y, z)
 
 

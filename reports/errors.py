@@ -61,12 +61,17 @@ class Series:
     @property
     def names(self) -> list[str]:
         """Implementation, backend and modes of each."""
-        return text.folded((v.case.implementation, v.column, _mode(v)) for v in self.views)
+        return text.folded((v.case.implementation, v.column, v.mode) for v in self.views)
 
     @property
     def worst(self) -> Entry | None:
         """The largest error."""
         return max(self.entries, key=lambda entry: entry.steps, default=None)
+
+    @property
+    def largest(self) -> float | None:
+        """The largest error of a finite result, in steps; ``None`` if there is none on record, though not all results are the nearest."""
+        return self.worst.steps if self.worst else None if any(self.histogram[1:]) else 0.0
 
     @property
     def results(self) -> int:
@@ -77,10 +82,6 @@ class Series:
         """An input's arguments, bit for bit and to six digits: ``logits = 0x1p+3 (8)``."""
         pairs = zip(self.arguments, at.numbers, strict=False)
         return [f"{name} = {Point((n,)).hexadecimal} ({n:.6g})" for name, n in pairs]
-
-
-def _mode(view: CaseView) -> str:
-    return view.case.mode if view.case.device == "cpu" else f"{view.case.mode}, {view.case.device}"
 
 
 # From records

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from reports.fields import real
 from reports.view import CaseView
 from suite.model import Kinship, Record
 
@@ -39,5 +40,12 @@ def better(cases: Iterable[CaseView]) -> list[Moved]:
 def _grades(data: object) -> tuple[tuple[str, float, float], ...]:
     if not isinstance(data, Mapping):
         return ()
-    pairs = ((str(name), pair) for name, pair in data.items() if isinstance(pair, list) and len(pair) == 2)
-    return tuple((name, *pair) for name, pair in pairs if all(isinstance(n, int | float) for n in pair))
+    pairs = ((str(name), _number(pair[0]), _number(pair[1])) for name, pair in data.items() if isinstance(pair, list) and len(pair) == 2)
+    return tuple((name, before, now) for name, before, now in pairs if before is not None and now is not None)
+
+
+def _number(value: object) -> float | None:
+    try:
+        return real({"value": value}, "value")
+    except TypeError:
+        return None

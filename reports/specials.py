@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from reports import text
@@ -45,6 +46,8 @@ class Table:
     check: str
     columns: tuple[tuple[str, ...], ...]
     rows: tuple[Row, ...]
+    more: int = 0
+    """Inputs that are left out."""
 
     @property
     def wrong(self) -> int:
@@ -70,21 +73,21 @@ def tables(views: Iterable[CaseView]) -> list[Table]:
 def _table(check: str, group: Sequence[tuple[CaseView, list[_Entry]]]) -> Table:
     widest = sorted(group, key=lambda pair: dtype_order(pair[0].case.dtype), reverse=True)
     rows: dict[tuple[str, str], str] = {}
-    for _, entries in widest:
-        for entry in entries:
-            if len(rows) < _ROWS:
-                rows.setdefault((entry.output, entry.inputs), entry.wanted if entry.cell.status != "absent" else "–")
+    for entry in (entry for _, entries in widest for entry in entries):
+        rows.setdefault((entry.output, entry.inputs), entry.wanted if entry.cell.status != "absent" else "–")
+    more = max(0, len(rows) - _ROWS)
+    rows = dict(islice(rows.items(), _ROWS))
     vectors: dict[tuple[Cell | None, ...], list[CaseView]] = {}
     for view, entries in group:
         by_row = {(entry.output, entry.inputs): entry.cell for entry in entries}
         vectors.setdefault(tuple(by_row.get(row) for row in rows), []).append(view)
     columns = sorted(vectors.items(), key=lambda item: -len(item[1]))
-    names = tuple(tuple(text.folded((v.case.implementation, v.column, v.case.mode, v.case.dtype) for v in views)) for _, views in columns)
+    names = tuple(tuple(text.folded((v.case.implementation, v.column, v.mode, v.case.dtype) for v in views)) for _, views in columns)
     made = [
         Row(inputs, output, wanted, tuple(_filled(cells[i], wanted) for cells, _ in columns))
         for i, ((output, inputs), wanted) in enumerate(rows.items())
     ]
-    return Table(check, names, tuple(made))
+    return Table(check, names, tuple(made), more)
 
 
 def _filled(cell: Cell | None, wanted: str) -> Cell | None:
@@ -94,7 +97,7 @@ def _filled(cell: Cell | None, wanted: str) -> Cell | None:
 
 def _entries(special: Any) -> list[_Entry]:
     made = []
-    for data in listed(special)[:_ROWS]:
+    for data in listed(special)[: 10 * _ROWS]:
         if not isinstance(data, dict) or not isinstance(data.get("input"), dict):
             continue
         inputs = ", ".join(f"{str(name)[:100]} = {_shown(value)}" for name, value in data["input"].items())

@@ -49,8 +49,7 @@ class Sweep:
     @property
     def mode(self) -> str:
         """The mode, and the device if it is no CPU."""
-        case = self.view.case
-        return case.mode if case.device == "cpu" else f"{case.mode}, {case.device}"
+        return self.view.mode
 
     @property
     def distance(self) -> int | None:

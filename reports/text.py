@@ -127,7 +127,7 @@ def folded(rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 def formula(line: str) -> Markup:
     """A formula in a line, escaped, with raised and lowered what stands behind ``^`` and, if it is one letter, behind ``_``."""
-    raised = re.sub(r"\^(?:\(([^()]*)\)|([−-]?(?:\|\w+\||\w+)))", lambda m: f"<sup>{m[1] or m[2]}</sup>", str(escape(line)))
+    raised = re.sub(r"\^(?:\(([^()]+)\)|([−-]?(?:\|\w+\||\w+)))", lambda m: f"<sup>{m[1] or m[2]}</sup>", str(escape(line)))
     return Markup(re.sub(r"_([a-z])(?![\w])", r"<sub>\1</sub>", raised))  # noqa: S704 - escaped above
 
 

@@ -84,6 +84,11 @@ class CaseView:
         """Where the records are, or are counted, from the report's root."""
         return f"{self.page}#{self.anchor if self.listed else MORE}"
 
+    @property
+    def mode(self) -> str:
+        """The mode, and the device if it is no CPU."""
+        return self.case.mode if self.case.device == "cpu" else f"{self.case.mode}, {self.case.device}"
+
     @cached_property
     def status(self) -> str:
         """The worst status among the records."""

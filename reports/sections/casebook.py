@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reports import pictures
 from reports.casebook import FOLDER, KINDS, PATH, chapters, columns, script
-from reports.entries import counted, sentence
+from reports.entries import sentence
 from reports.page import Page, Section
 from reports.view import View
 
@@ -19,7 +19,6 @@ def pages(view: View) -> Iterator[Page]:
         "chapters": found,
         "columns": columns(found),
         "verdicts": KINDS,
-        "counted": counted(view.results.reproductions),
         "sentence": sentence(view.results.reproductions),
         "pictures": {name: f"{FOLDER}/{name}" for name in drawn},
     }

@@ -78,17 +78,13 @@ def _blocks(head: Column, cases: list[CaseView], missing: list[Absent]) -> tuple
 
 def _block(head: Column, name: str, cases: list[CaseView], gone: list[Absent]) -> Block:
     rows = []
-    for mode, group in group_by(cases, _mode).items():
+    for mode, group in group_by(cases, lambda v: v.mode).items():
         shown: dict[str, CaseView | Absent] = {a.dtype: a for a in gone if a.dtype and a.mode in ("", mode)}
         for view in sorted(group, key=lambda v: SEVERITY[v.status]):
             shown[view.case.dtype] = view
         rows.append((mode, tuple((dtype, shown.get(dtype)) for dtype in head.dtypes)))
     placed = {id(item) for _, marks in rows for _, item in marks}
     return Block(name, tuple(rows), tuple(a for a in gone if id(a) not in placed))
-
-
-def _mode(view: CaseView) -> str:
-    return view.case.mode if view.case.device == "cpu" else f"{view.case.mode} {view.case.device}"
 
 
 def pages(view: View) -> Iterator[Page]:

@@ -96,9 +96,9 @@
   function error(rows, width, pieces) {
     const f = rows[0].format, range = [-end(f) - 6, end(f) + 6], narrow = width < 600;
     const traces = rows.map((row, i) => {
-      const { color, symbol } = style(i), none = row.points.length === 0;
+      const { color, symbol } = style(i), none = row.points.length === 0, off = row.histogram.slice(1).some(Boolean);
       return {
-        type: "scatter", mode: "markers", name: label(row, narrow) + (none ? " (none)" : ""),
+        type: "scatter", mode: "markers", name: label(row, narrow) + (none ? (off ? " (none finite)" : " (none)") : ""),
         x: none ? [null] : row.points.map((p) => p.at), y: none ? [null] : row.points.map((p) => p.steps),
         marker: { color, symbol, size: 6, line: { width: 1.2, color } },
         meta: [`<b>${row.all}</b>`], text: row.points.map((p) => p.text), hovertemplate: "%{meta[0]}<br>%{text}<br>%{y:,} ulp<extra></extra>",
@@ -187,17 +187,19 @@
     }
     const all = () => { if (area.clientWidth) for (const box of area.querySelectorAll("[data-plot]")) draw(box, data, state); };
     function load() {
+      const before = JSON.stringify(state);
       for (const field of FIELDS) state[field] = plain(Address.get(key(field))) || rows[0][field];
       settle(rows, state, "");
       for (const field of FIELDS) form.elements[field].value = state[field];
-      all();
+      return JSON.stringify(state) !== before;
     }
     form.addEventListener("input", ({ target }) => {
-      state[target.name] = target.value;
-      settle(rows, state, target.name);
-      Address.set(Object.fromEntries(FIELDS.map((field) => [key(field), state[field] === rows[0][field] ? "" : shown(state[field])])));
+      const next = { ...state, [target.name]: target.value };
+      settle(rows, next, target.name);
+      Address.set(Object.fromEntries(FIELDS.map((field) => [key(field), next[field] === rows[0][field] ? "" : shown(next[field])])));
     });
-    Address.watch(load);
+    load();
+    Address.watch(() => { if (load()) all(); });
     Theme.watch(all);
     let width = 0;
     new ResizeObserver(() => {
@@ -206,7 +208,6 @@
         requestAnimationFrame(all);
       }
     }).observe(area);
-    load();
   }
 
   ready.then(() => {

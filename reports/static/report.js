@@ -33,9 +33,10 @@ const Address = (() => {
   const chosen = () => Object.fromEntries(NAMES.map((name) => [name, Address.get(name)]));
 
   // The pages of a report share the filter: links without a target of their own carry it on.
+  const carrying = [...document.querySelectorAll(".top nav a, .pager a, .crumb a")].filter((link) => !link.hash);
   function carryOn() {
     const kept = new URLSearchParams(Object.entries(chosen()).filter(([, value]) => value));
-    for (const link of document.querySelectorAll(".top nav a, .pager a, .crumb a")) {
+    for (const link of carrying) {
       link.href = link.href.split("#")[0] + (kept.size ? `#${kept}` : "");
     }
   }

@@ -25,6 +25,8 @@
   if (location.hash) location.replace(location.hash);
   document.documentElement.dataset.ready = "";
 })().catch((error) => {
-  document.getElementById("waiting").textContent = `This browser cannot open the pages of this file: ${error}`;
+  const told = document.createElement("p");
+  told.textContent = `This browser cannot open the pages of this file: ${error}`;
+  document.body.prepend(told);
   throw error;
 });

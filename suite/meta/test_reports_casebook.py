@@ -43,6 +43,10 @@ def _file(folder: Path, *lines: Line) -> Path:
     return path
 
 
+AXIS: Line = {"label": "z", "log": False, "range": None}
+FLAT: Line = {"caption": "f", "steps": [], "panels": [{"title": "p", "series": [], "x": None, "y": None, "z": AXIS}]}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -52,6 +56,7 @@ def _file(folder: Path, *lines: Line) -> Path:
         ({"seconds": "long"}, "a number is expected"),
         ({"figures": {}}, "'figures' must be a list"),
         ({"error": None}, "'error' must be a string"),
+        ({"figures": [FLAT]}, "has to have 'x' and 'y'"),
     ],
 )
 def test_a_line_that_is_wrong_is_an_error(tmp_path: Path, change: Line, reason: str) -> None:
@@ -163,10 +168,27 @@ def test_a_scale_takes_every_number(value: float, log: bool) -> None:
     assert all(-1e-6 <= place <= 100 + 1e-6 for place, _ in scale.ticks)
 
 
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e16, -1e300, 1.7e308])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_scale_has_room_around_a_single_number(value: float, log: bool) -> None:
+    """A loss that stays where it is, be it ever so large."""
+    scale = Scale.fit(Axis("x", log), [value, value], 0.0, 100.0)
+    assert math.isfinite(scale(value)) == (value > 0 or not log)
+    assert scale.ticks
+
+
 def test_a_scale_keeps_to_its_range() -> None:
     """And round numbers stand where they belong."""
     scale = Scale.fit(Axis("x", range=(0.0, 10.0)), [-1e9, 1e9], 0.0, 100.0)
     assert scale.ticks == [(20.0 * n, f"{2 * n}") for n in range(6)]
+
+
+def test_an_entry_names_no_file_elsewhere(write: Write, tmp_path: Path) -> None:
+    """Result files may come from anywhere; what they say stays in the report's folder."""
+    name = "../../elsewhere/C1"
+    build([write(run(), facts(), entry(name), reproduction(name), end())], tmp_path / "a" / "html")
+    assert not (tmp_path / "elsewhere").exists()
+    assert len(list((tmp_path / "a" / "html" / "casebook").glob("*.js"))) == 1
 
 
 def test_without_a_casebook_the_page_says_so(write: Write, tmp_path: Path) -> None:

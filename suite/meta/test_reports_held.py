@@ -64,6 +64,12 @@ def test_results_that_were_not_held_say_so(write: Write, tmp_path: Path) -> None
     assert "not held against a baseline" in page
 
 
+def test_what_was_infinite_is_better_as_a_number(write: Write) -> None:
+    """Infinities are written as texts."""
+    (found,) = better(View(read([write(run(), facts(), moved(**{"max ulp": ["inf", 3.0]}), end())])).cases)
+    assert found.grades == (("max ulp", float("inf"), 3.0),)
+
+
 @pytest.mark.parametrize("grades", [{"max ulp": 4.0}, {"max ulp": [1.0]}, {"max ulp": ["<b>", 1.0]}, [1, 2], "x", {}])
 def test_what_is_no_grade_is_left_out(write: Write, grades: Any) -> None:
     """Result files may come from anywhere."""

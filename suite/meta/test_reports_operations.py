@@ -92,6 +92,23 @@ def test_the_worst_inputs_are_listed_once(write: Write) -> None:
     assert worst[0][0].shown(worst[0][1].at) == ["logits = -0x1.8p+0 (-1.5)", "labels = 0x1p+0 (1)"]
 
 
+@pytest.mark.parametrize(
+    ("histogram", "profile", "largest"), [([9, 0, 0, 0], [], 0.0), ([9, 0, 0, 5], [], None), ([7, 5, 3, 1], PROFILE, 4.0)]
+)
+def test_results_that_are_not_finite_are_no_error_of_none(write: Write, histogram: Any, profile: Any, largest: float | None) -> None:
+    """They are counted, have no distance, and are not said to be exact."""
+    sampled = {"value": {**SAMPLED["value"], "histogram": histogram, "profile": profile}}
+    (one,) = errors.series(view(write, record(extra={"sampled": sampled})).cases)
+    assert one.largest == largest
+
+
+def test_many_special_values_are_cut_and_counted(write: Write) -> None:
+    """A table is no longer than can be read."""
+    many = [{**SPECIAL[0], "input": {"x": float(n).hex()}} for n in range(50)]
+    (table,) = specials.tables(view(write, record(extra={"special": many})).cases)
+    assert (len(table.rows), table.more) == (40, 10)
+
+
 def test_special_values_are_a_table(write: Write, tmp_path: Path) -> None:
     """Cases that return the same are one column; what is as wanted in one dtype is so in all; right and wrong are words too."""
     lines = [record(extra={"special": SPECIAL}, dtype=d) for d in ("float32", "float64")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reports import snippets
-from reports.__main__ import main
+from reports.__main__ import UNUSABLE, main
 from reports.merge import read
 from reports.snippets import BREAKS, NONE, PASSES, REPRODUCES, SLOW, Snippet
 from reports.view import View
@@ -95,5 +95,5 @@ def test_the_command_lists_and_writes(results: Results, tmp_path: Path, capsys: 
 
 def test_an_unknown_backend_is_an_error(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is run in silence of a backend that is not there."""
-    assert main(["snippets", str(results(finding("assert False"))), "--backend", "jaxx"]) == 2
+    assert main(["snippets", str(results(finding("assert False"))), "--backend", "jaxx"]) == UNUSABLE
     assert "no jaxx" in capsys.readouterr().err
