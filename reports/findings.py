@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import nlargest
-from itertools import accumulate
 
 from reports import text
 from reports.kept import rank
 from reports.merge import Environment
 from reports.page import numbered
-from reports.view import SEVERITY, CaseView, dtype_order, group_by, paginate, worst_status
+from reports.view import SEVERITY, CaseView, dtype_order, fitting, group_by, paginate, worst_status
 from suite.model import Record
 
 PATH = "findings.html"
@@ -117,7 +116,7 @@ class Finding:
     @property
     def weight(self) -> int:
         """About how many characters it takes on a page."""
-        said = 2 * len(text.clip(self.said)) + len(text.clip(self.worst.reproduction)) + len(self.reason)
+        said = 2 * len(text.clip(self.said)) + len(text.clip(self.worst.reproduction)) + 2 * len(text.clip(self.reason))
         return 1_300 + said + 330 * len(self.listed)
 
     @property
@@ -148,9 +147,8 @@ def known(cases: Iterable[CaseView]) -> list[Finding]:
 
 def parts(cases: Sequence[CaseView]) -> list[list[Finding]]:
     """Findings, failures first, on pages of bounded weight; as many as there is room for."""
-    found = [*failures(cases), *known(cases)]
-    reached = accumulate(finding.weight for finding in found)
-    return list(paginate([finding for finding, weight in zip(found, reached, strict=True) if weight <= ROOM], lambda f: f.weight))
+    shown = fitting([*failures(cases), *known(cases)], lambda f: f.weight, ROOM)
+    return list(paginate(shown, lambda f: f.weight))
 
 
 def hrefs(cases: Sequence[CaseView]) -> dict[str, str]:

@@ -275,13 +275,9 @@ def _record_page(operation: str, number: int = 1) -> str:
 
 
 def _placed(ordered: Sequence[CaseView]) -> Iterator[CaseView]:
-    """Cases with the pages where they are listed; the worst are, as many as there is room for."""
-    room, kept = ROOM, set()
-    for view in sorted(ordered, key=lambda v: -SEVERITY[v.status]):
-        room -= view.weight + ELSEWHERE
-        if room < 0:
-            break
-        kept.add(id(view))
+    """Cases with the pages where they are listed; the worst come first, as many as there is room for."""
+    worst_first = sorted(ordered, key=lambda v: -SEVERITY[v.status])
+    kept = {id(view) for view in fitting(worst_first, lambda v: v.weight + ELSEWHERE, ROOM)}
     for operation, group in group_by(ordered, lambda v: v.case.operation).items():
         pages = {id(v): number for number, part in enumerate(paginate([v for v in group if id(v) in kept], _weight), 1) for v in part}
         for view in group:
@@ -298,6 +294,14 @@ def record_weight(record: Record) -> int:
     if record.status in ("pass", "grade", "known"):
         return {"pass": 130, "grade": 900, "known": 250}[record.status]
     return 500 + 2 * len(text.clip(record.message)) + len(text.clip(record.reproduction))
+
+
+def fitting(items: Iterable[T], weight: Callable[[T], int], room: int) -> Iterator[T]:
+    """The items that there is room for, in order; one that does not fit takes none from those behind it."""
+    for item in items:
+        if (taken := weight(item)) <= room:
+            room -= taken
+            yield item
 
 
 def paginate(items: Iterable[T], weight: Callable[[T], int]) -> Iterator[list[T]]:

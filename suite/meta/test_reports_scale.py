@@ -141,6 +141,23 @@ class TestPages:
         assert f'id="more">{30 - shown} more findings are counted' in page
         assert (index.parent / "operations" / "sigmoid.html").read_text(encoding="utf-8").count("findings.html#more") == 30 - shown
 
+    def test_one_case_without_room_takes_it_from_none(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Though it is the worst; its records are counted."""
+        monkeypatch.setattr(view, "ROOM", 50_000)
+        long = [record("fail", metric=f"m{n}", message="m" * 15_000) for n in range(3)]
+        cases = View(read([write(run(), facts(), *long, *many(5), end())])).cases
+        assert [(len(case.records), case.listed) for case in cases if case.status == "fail"] == [(3, False)]
+        assert all(case.listed for case in cases if case.status == "pass")
+
+    def test_one_finding_without_room_takes_it_from_none(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Though it comes first; a reason takes what is shown of it, however long it is."""
+        monkeypatch.setattr(findings, "ROOM", 50_000)
+        long = record("error", message="m" * 15_000, reproduction="r" * 20_000)
+        known = record("known", dtype="float16", extra={"limitation": "l", "reason": "r" * 100_000})
+        cases = View(read([write(run(), facts(), long, known, *many(2, "fail"), end())])).cases
+        assert [found.status for part in findings.parts(cases) for found in part] == ["fail", "fail", "known"]
+        assert findings.failures(cases)[0].status == "error"
+
     def test_a_finding_of_many_cases_lists_the_worst(self, write: Write, tmp_path: Path) -> None:
         """And counts the others."""
         lines = [record("fail", dtype=f"d{n}", value=float(n)) for n in range(findings.MOST + 5)]
