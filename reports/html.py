@@ -87,6 +87,7 @@ def environment() -> jinja2.Environment:
         text.short,
         text.plural,
         text.clip,
+        text.line,
         text.breakable,
         text.formula,
         text.slug,

@@ -16,6 +16,9 @@ _SHOWN = 6
 _LONGEST = 20_000
 """Characters of a message or reproduction that are shown; the result file holds the rest."""
 
+_LINE = 400
+"""Characters of one that stands for the whole, where many are listed."""
+
 
 def number(value: Any) -> str:
     """A number with three significant digits; a dash for none."""
@@ -112,6 +115,12 @@ def plural(amount: int, noun: str, many: str = "") -> str:
 def clip(long: str) -> str:
     """A text of bounded length; one that was cut says so."""
     return long if len(long) <= _LONGEST else f"{long[:_LONGEST]}\n… cut here, {len(long):,} characters in the result file"
+
+
+def line(long: str) -> str:
+    """The first line of a text, as much of it as a list shows; one that was cut says so."""
+    first = long.split("\n", 1)[0]
+    return first if len(first) <= _LINE else f"{first[:_LINE]} …"
 
 
 def folded(rows: Iterable[tuple[str, ...]]) -> list[str]:

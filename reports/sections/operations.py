@@ -13,8 +13,10 @@ from reports.sweeps import path as sweep_path
 from reports.timings import timings
 from reports.view import CaseView, View, tally
 
+_FINDINGS = 40
+"""Findings that are shown, failures first; the others are counted, and are where all findings are."""
 _SNIPPETS = 4
-"""Findings that are shown with their code, failures first; the code of others is where all findings are."""
+"""Of these, those that are shown with their code."""
 
 
 def pages(view: View) -> Iterator[Page]:
@@ -26,7 +28,8 @@ def pages(view: View) -> Iterator[Page]:
     for operation, page, counts, cases in listed:
         shown = [v for v in cases if v.listed]
         checked = [v for v in shown if any(r.family not in ELSEWHERE for r in v.records)]
-        found, times = [*failures(cases), *known(cases)], timings(shown)
+        findings, times = [*failures(cases), *known(cases)], timings(shown)
+        found = findings[:_FINDINGS]
         context = {
             "operation": operation,
             "counts": counts,
@@ -36,6 +39,7 @@ def pages(view: View) -> Iterator[Page]:
             "specials": specials.tables(shown),
             "statements": {name: check.statement for name, check in view.results.checks.items()},
             "findings": found,
+            "more": len(findings) - len(found),
             "snippets": _SNIPPETS,
             "named": named,
             "anchors": {f.limitation: f.anchor for f in found if f.limitation},

@@ -155,3 +155,14 @@ def test_names_are_folded() -> None:
     names = [("f", "jax", "eager"), ("f", "jax", "jit"), ("f", "numpy", "eager"), ("g", "jax", "jit")]
     assert folded(names) == ["f · jax · eager, jit", "f · numpy · eager", "g · jax · jit"]
     assert folded([]) == []
+
+
+def test_many_findings_are_counted(write: Write, tmp_path: Path) -> None:
+    """Failures are shown first, each in a line; the others are where all are."""
+    known = [record("known", implementation=f"k{n}", extra={"limitation": f"l{n}", "reason": "r" * 9_000}) for n in range(3)]
+    failed = [record("fail", check=f"c{n}", message="m" * 15_000, worst={"x": "w" * 9_000}, reproduction="code") for n in range(39)]
+    text = page(write, tmp_path, *known, *failed)
+    assert (text.count('<article class="finding fail"'), text.count('<article class="finding known"')) == (39, 1)
+    assert '<a href="../findings.html#operation=sigmoid">2 more findings</a> of this operation are listed' in text
+    assert len(text) < 39 * 2_000 + 20_000
+    assert "more finding" not in page(write, tmp_path, *known)
