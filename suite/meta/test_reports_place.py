@@ -1,7 +1,8 @@
-"""How a report takes the place of an earlier one: whole, or not at all."""
+"""How a report takes the place of an earlier one: once all of it is written."""
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,4 +65,50 @@ def test_what_a_killed_build_has_left_goes(tmp_path: Path) -> None:
     (tmp_path / ".unfinished-x" / "static").mkdir(parents=True)
     (tmp_path / ".unfinished-x" / "static" / "a.js").write_text("half", encoding="utf-8")
     put(tmp_path, pages("new"))
+    assert there(tmp_path) == dict(pages("new"))
+
+
+@pytest.mark.parametrize("taken", ["operations", "index.html", "report-files.json"])
+def test_a_report_without_a_way_to_all_its_places_takes_none(tmp_path: Path, taken: str) -> None:
+    """A file in a directory's place, or a directory in a file's: the user's own, which stays."""
+    put(tmp_path, [("static/a.js", "old")])
+    (tmp_path / "report-files.json").unlink()
+    if taken == "operations":
+        (tmp_path / taken).write_text("mine", encoding="utf-8")
+    else:
+        (tmp_path / taken).mkdir()
+    before = there(tmp_path)
+    with pytest.raises(OSError, match=taken):
+        put(tmp_path, pages("new"))
+    assert there(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["../out.html", "operations/../../out.html", "/out.html"])
+def test_paths_lead_out_of_no_directory(tmp_path: Path, name: str) -> None:
+    """Whatever names results have: a report with such a path is none."""
+    put(tmp_path / "in", pages("old"))
+    out = str(tmp_path / name[1:]) if name.startswith("/") else name
+    with pytest.raises(OSError, match="leads out"):
+        put(tmp_path / "in", [*pages("new"), (out, "new")])
+    assert there(tmp_path) == {f"in/{page}": text for page, text in pages("old")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_amidst_the_moves_waits_for_their_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """And is heard then; the report is whole."""
+    moved = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        signal.raise_signal(number)
+        return moved(path, target)
+
+    put(tmp_path, [*pages("old"), ("stale.html", "old")])
+    monkeypatch.setattr(Path, "replace", replace)
+    previous = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            put(tmp_path, pages("new"))
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, previous)
     assert there(tmp_path) == dict(pages("new"))
