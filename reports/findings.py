@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from heapq import nlargest
 
 from reports import text
 from reports.kept import rank
@@ -126,8 +125,26 @@ class Finding:
 
     @cached_property
     def listed(self) -> tuple[tuple[CaseView, Record], ...]:
-        """The cases that are listed, those that show it most first if they are many."""
-        return self.shown if len(self.shown) <= MOST else tuple(nlargest(MOST, self.shown, key=lambda pair: rank(pair[1])))
+        """The cases that are listed. If they are many, those that show it most; and of each backend, mode and dtype the first of these.
+
+        A page's filter finds a finding by the cases that it lists, by several choices together where these are not too many.
+        """
+        if len(self.shown) <= MOST:
+            return self.shown
+        ordered = sorted(self.shown, key=lambda pair: rank(pair[1]), reverse=True)
+        first: dict[tuple[object, ...], tuple[CaseView, Record]] = {}
+        for pair in ordered:
+            for choice in enumerate(_choices(*pair)):
+                first.setdefault(choice, pair)
+        for pair in ordered:
+            first.setdefault(_choices(*pair), pair)
+        chosen = list({id(pair): pair for pair in (*first.values(), *ordered)}.values())[:MOST]
+        return tuple(sorted(chosen, key=lambda pair: rank(pair[1]), reverse=True))
+
+
+def _choices(view: CaseView, record: Record) -> tuple[str, ...]:
+    """What a page's filter tells cases apart by."""
+    return (view.case.operation, view.case.backend, view.case.mode, view.case.dtype, record.status)
 
 
 def failures(cases: Iterable[CaseView]) -> list[Finding]:

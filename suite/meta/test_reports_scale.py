@@ -163,9 +163,22 @@ class TestPages:
         lines = [record("fail", dtype=f"d{n}", value=float(n)) for n in range(findings.MOST + 5)]
         index = build([write(run(), facts(), *lines, end())], tmp_path / "out")
         page = (index.parent / "findings.html").read_text(encoding="utf-8")
-        assert "5 more cases with smaller errors are counted" in page
+        assert "5 more cases are counted, not listed" in page
         assert page.count('<li data-s="fail"') == findings.MOST
         assert f">sigmoid-jax.nn.sigmoid-jit-d{findings.MOST + 4}</a>: {findings.MOST + 4}</li>" in page
+
+    def test_a_finding_lists_a_case_of_each_choice(self, write: Write) -> None:
+        """However small their errors are, since a filter finds it by these; beside them the worst."""
+        large = [record("fail", implementation="f", dtype=f"d{n}", value=9.0 + n, mode="eager") for n in range(50)]
+        large += [{**line, "case": {**line["case"], "device": "gpu"}} for line in large]
+        small = [record("fail", implementation="f", mode=mode, dtype=dtype, value=0.0) for mode in ("jit", "vmap") for dtype in ("d1", "e")]
+        (finding,) = failures(View(read([write(run(), facts(), *large, *small, end())])).cases)
+        listed = [(view.case.mode, view.case.dtype) for view, _ in finding.listed]
+        assert len(listed) == findings.MOST < len(finding.shown)
+        assert {mode for mode, _ in listed} == set(finding.modes)
+        assert {dtype for _, dtype in listed} == set(finding.dtypes)
+        assert {(mode, dtype) for mode, dtype in listed if mode != "eager"} == {(m, d) for m in ("jit", "vmap") for d in ("d1", "e")}
+        assert listed[:2] == [("eager", "d49")] * 2
 
     def test_pages_stay_below_a_megabyte(self, write: Write, tmp_path: Path) -> None:
         """Of thousands of records, with a page for each operation's, and the whole below ten."""
