@@ -21,7 +21,7 @@ import numpy as np
 
 from suite import machine, statistics, timing
 from suite.model import Ratio, Speed
-from suite.processes import Absent, FrameworkError, Process, Processes, Request, WorkerError, needs_x64
+from suite.processes import Absent, FrameworkError, Process, Processes, Request, StartError, WorkerError, needs_x64
 from suite.statistics import Estimate, Floats
 from suite.workloads import Cell
 
@@ -95,7 +95,7 @@ def timed(
 
     Raises:
         CellError: a framework raised, died or hung at a cell.
-        Absent: a process cannot be started.
+        Absent, StartError: a process cannot be started.
     """
     waiting = [(cell, k, p.submit(_prepare(cell, called(k, cell)))) for cell in cells for k, p in enumerate(processes)]
     for cell, k, future in waiting:
@@ -163,7 +163,7 @@ class _Blamed:
         """Nothing to prepare."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, WorkerError):
+        if isinstance(error, WorkerError) and not isinstance(error, StartError):
             raise CellError(self.cell, self.process, str(error), not isinstance(error, FrameworkError)) from error
 
 
@@ -259,7 +259,7 @@ class Gate:
                 culprit = next(p for p in places if self.cells[p] == error.cell)
                 self._failed[culprit] = f"{('old', 'new')[error.process]}: {error}"
                 places = [p for p in places if p != culprit]
-            except Absent as error:
+            except (Absent, StartError) as error:
                 self._failed |= dict.fromkeys(places, str(error))
                 return
             else:

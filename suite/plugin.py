@@ -265,8 +265,8 @@ def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Sessi
     except Absent as error:
         state.note_absent(case.backend, str(error))
         pytest.skip(f"{case.backend} is absent: {error}")
-    except WorkerError as error:
-        return Outcome(failures=[f"{case.backend} does not answer: {error}"])
+    except WorkerError:
+        pass  # it is the same error that the work meets, which puts it on record
     outcome = work(state.session, environment)
     for record in outcome.records:
         state.keep(record)

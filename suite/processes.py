@@ -32,6 +32,10 @@ Arrays = Mapping[str, NDArray[Any]]
 URGENT, ANNOUNCED = 0, 1
 MOMENT = 0.2
 """Seconds after which whoever waits looks up."""
+STARTS = 3
+"""Starts that a process may die of, one after the other, before it is given up; one that hangs is not started again."""
+START_LIMIT = 300.0
+"""Seconds that a start may take, if an answer may not take longer: a framework that is imported for the first time may need minutes."""
 ROOT = Path(__file__).resolve().parent.parent
 
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_TOP_PAD_": str(1 << 28)}
@@ -49,6 +53,10 @@ class FrameworkError(WorkerError):
     def __init__(self, message: str, traceback: str = "") -> None:
         super().__init__(message)
         self.traceback = traceback
+
+
+class StartError(WorkerError):
+    """The process does not start: whatever it is asked, there will be no answer."""
 
 
 class Absent(Exception):
@@ -79,19 +87,20 @@ class Process:
 
     def __init__(
         self, backend: str, device: str, x64: bool, time_limit: float, variables: Mapping[str, str] | None = None, python: str = "",
-        worker: str = "suite.worker", memory_limit: int = 0,
+        worker: str = "suite.worker", memory_limit: int = 0, start_limit: float = START_LIMIT,
     ) -> None:  # fmt: skip
         self.name = f"{backend}-{device}{'-x64' if x64 else ''}"
         self.x64 = x64
         self._python, self._worker = python, worker
         self._backend, self._device = backend, device
         self._limit, self._memory = time_limit, memory_limit or watch.default_memory()
+        self._start_limit = max(start_limit, time_limit)
         self._losses = watch.Losses()
         self._variables = dict(variables or {})
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
-        self._absent = ""
+        self._absent = self._stillborn = ""
         self._closed = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object; close() closes it
         self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
@@ -167,10 +176,34 @@ class Process:
         return header, arrays
 
     def _start(self) -> subprocess.Popen[bytes]:
+        """The process, started if there is none; one that dies of that is started again, for whatever has killed it may be over."""
         if self._absent:
             raise Absent(self._absent)
-        if self._process is not None:
-            return self._process
+        if self._stillborn:
+            raise StartError(self._stillborn)
+        for left in reversed(range(STARTS)):
+            if self._process is not None:
+                break
+            process = self._launched()
+            assert process.stdout is not None
+            guard = watch.Guard(process, self._start_limit, self._memory)
+            try:
+                header, _ = wire.receive(process.stdout)
+            except (EOFError, OSError) as error:
+                death = self._death(process, guard, " while starting")
+                if guard.hung or not left or self._closed:
+                    self._stillborn = str(death)
+                    raise StartError(self._stillborn) from error
+                continue
+            finally:
+                guard.cancel()
+            if "absent" in header:
+                self._absent = header["absent"]
+                raise Absent(self._absent)
+        assert self._process is not None
+        return self._process
+
+    def _launched(self) -> subprocess.Popen[bytes]:
         own = backends()[self._backend].environment(self._device, self.x64)
         path = str(ROOT) if self._python else python_path()
         environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
@@ -180,21 +213,10 @@ class Process:
             # In a process group of its own: what a terminal interrupts is the suite, which then ends its workers.
             process = subprocess.Popen(command, env=environment, process_group=0, **pipes)
         except OSError as error:
-            raise WorkerError(f"the {self.name} process cannot be started: {error.strerror or error}") from error
+            raise StartError(f"the {self.name} process cannot be started: {error.strerror or error}") from error
         self._process = process
         if self._closed:  # meanwhile: whoever closes has seen no process
             process.kill()
-        assert process.stdout is not None
-        guard = watch.Guard(process, self._limit, self._memory)
-        try:
-            header, _ = wire.receive(process.stdout)
-        except EOFError:
-            header = {"absent": f"its process ended while starting: {self._death(process, guard)}"}
-        finally:
-            guard.cancel()
-        if "absent" in header:
-            self._absent = header["absent"]
-            raise Absent(self._absent)
         return process
 
     def _death(self, process: subprocess.Popen[bytes], guard: watch.Guard, at: str = "") -> WorkerError:

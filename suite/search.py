@@ -151,5 +151,10 @@ def search(processes: Processes, output: Output, seed: int, environment: str) ->
     try:
         found.run(seed)
     except WorkerError as error:
-        return Record(output.case, f"search {output.what}", "search", METRIC, "error", message=str(error), environment=environment)
+        return failed(output, str(error), environment)
     return found.record(seed, environment)
+
+
+def failed(output: Output, message: str, environment: str = "") -> Record:
+    """What is on record where nothing could be searched."""
+    return Record(output.case, f"search {output.what}", "search", METRIC, "error", message=message, environment=environment)

@@ -26,7 +26,7 @@ from suite.expected import DENSE
 from suite.floats import FORMATS, Format, pattern_type
 from suite.model import Case, Operation, Slice
 from suite.operations import operations
-from suite.processes import MEMORY, Absent, Process, Request, WorkerError
+from suite.processes import MEMORY, Absent, Process, Request, StartError, WorkerError
 from suite.reference import Reference, chunks
 
 ORDERS = ("value", "gradient", "second derivative")
@@ -264,7 +264,7 @@ def _evaluate(process: Process, outputs: list[Output], grid: Grid, shard: int) -
     asked = request(outputs, grid, shard)
     try:
         found = answers(process.submit(asked).result())
-    except Absent as error:
+    except (Absent, StartError) as error:
         # It has been there, and does not start again after a death: the next shard tries with a new one.
         close()
         return {output: {"error": str(error)} for output in outputs}

@@ -311,10 +311,13 @@ def _searched(processes: Processes, output: Output, seed: int, writer: records.W
     process = processes.of(case)
     try:
         described = processes.describe(case.backend, process.x64)
-    except (Absent, WorkerError) as error:
+    except Absent as error:
         writer.absent(case.backend, str(error))
         absent[case.backend] = str(error)
         return "absent"
+    except WorkerError as error:
+        writer.record(search.failed(output, str(error)))
+        return "error"
     if reason := described["missing"].get(f"{case.operation} {case.implementation}"):
         writer.absent(case.backend, reason, case.implementation, case.operation)
         absent[f"{case.backend}, {case.implementation}"] = reason

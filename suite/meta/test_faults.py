@@ -67,6 +67,17 @@ def test_functions_that_take_their_process_with_them_are_named(tmp_path: Path, p
         assert TOLD[name] in report
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell how much memory a process holds")
+def test_a_framework_that_does_not_start_fails_the_run(tmp_path: Path) -> None:
+    """For want of memory here: it is not absent, and its checks are errors on record, though nobody has asked for it by name."""
+    done = suite(*ONE[1:], "-k", "value_within_bound and eager and scipy", "--memory-limit=0.02", f"--report={tmp_path}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    records = [line for line in written(tmp_path) if line["kind"] == "record"]
+    assert {record["status"] for record in records} == {"error"}
+    assert all("took more than 0.02 GiB of memory and was stopped while starting" in record["message"] for record in records)
+    assert "absent: " not in done.stdout
+
+
 def test_a_clock_that_is_set_back_makes_no_time_negative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run begins in the future and ends in the past: what it took is not read off a clock; runs are in the order of their beginnings."""
     times = (datetime(year, 1, 1, tzinfo=UTC) for year in (2150, 2020, 2019))

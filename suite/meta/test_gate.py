@@ -13,7 +13,7 @@ import pytest
 from suite import gate, machine, wire
 from suite.gate import FEWEST_ROUNDS, LOOKS, MOST_ROUNDS, CellError, Gate, Paces, Stream
 from suite.model import Case, Ratio
-from suite.processes import Absent, FrameworkError, Process, Processes, Request, WorkerError
+from suite.processes import Absent, FrameworkError, Process, Processes, Request, StartError, WorkerError
 from suite.workloads import WORKLOADS, Cell
 
 SMALL = next(w for w in WORKLOADS if w.name == "1e3")
@@ -175,9 +175,12 @@ def test_a_process_that_dies_costs_one_cell() -> None:
     assert found["log"].message == "old: died with signal 9"
 
 
-def test_a_release_that_does_not_start_was_not_measured() -> None:
-    """No cell is green."""
-    found = compared(Fakes(seed=1), Fakes(trouble=failing(Absent("cannot be imported"), "prepare"), seed=2))
+@pytest.mark.parametrize("kind", [Absent, StartError])
+def test_a_release_that_does_not_start_was_not_measured(kind: type[Exception]) -> None:
+    """No cell is green, and none is to blame: there is one launch."""
+    new = Fakes(trouble=failing(kind("cannot be imported"), "prepare"), seed=2)
+    found = compared(Fakes(seed=1), new)
+    assert len(new.launched) == 1
     assert set(verdicts(found).values()) == {"not measured"}
     assert {r.message for r in found.values()} == {"cannot be imported"}
 

@@ -265,6 +265,18 @@ def test_a_backend_asked_for_by_name_has_to_be_there(tmp_path: Path) -> None:
     assert [record["case"]["backend"] for record in records(tmp_path)] == ["numpy"]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_a_backend_that_dies_at_import_is_an_error(tmp_path: Path, dtype: str) -> None:
+    """In a search as in a sweep: exit 1, and a record that says how it died."""
+    (tmp_path / "jax.py").write_text("import os\nos._exit(3)\n", encoding="utf-8")
+    options = ("--operation", "sigmoid", "--only", "value", "--dtype", dtype, "--report", str(tmp_path))
+    code, output = finish(start("--backend", "jax:eager", *options, PYTHONPATH=str(tmp_path)))
+    assert code == 1, output
+    (record,) = records(tmp_path)
+    assert record["status"] == "error"
+    assert "process died with exit status 3 while starting" in record["message"]
+
+
 def test_two_sweeps_on_one_cluster_keep_apart() -> None:
     """Shards of the same name, of two commands at a time."""
     done = subprocess.run([sys.executable, "-c", TWO_SWEEPS], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)

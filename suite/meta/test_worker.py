@@ -19,7 +19,7 @@ from suite.batch import PLAIN, Batch, Form
 from suite.cases import PROFILES
 from suite.floats import FORMATS
 from suite.model import Case
-from suite.processes import MEMORY, URGENT, Absent, Process, Processes, Request, WorkerError
+from suite.processes import MEMORY, START_LIMIT, STARTS, URGENT, Absent, Process, Processes, Request, StartError, WorkerError
 from suite.session import Session
 from suite.shards import Grid, Output, request
 from suite.worker import Worker
@@ -187,8 +187,6 @@ def test_closing_ends_the_thread_and_cancels_what_waits() -> None:
     [
         ("raise ImportError('libcuda.so.1 is missing', name='jax')", "ImportError: libcuda.so.1 is missing"),
         ("raise RuntimeError('made for another NumPy')", "fails at import: RuntimeError: made for another NumPy"),
-        ("import os; os._exit(3)", "its process ended while starting: the jax-cpu process died with exit status 3"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "died with signal 11"),
         ("print('a banner on standard output'); raise ModuleNotFoundError('no jaxlib')", "ModuleNotFoundError: no jaxlib"),
     ],
 )
@@ -198,6 +196,43 @@ def test_a_broken_framework_is_absent_with_its_reason(fake: Any, source: str, re
     for _ in range(2):
         with pytest.raises(Absent, match=reason):
             processes.process("jax").submit(Request({"do": "describe"})).result(60)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("os._exit(3)", "the jax-cpu process died with exit status 3 while starting"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"died with signal 11 \(SIGSEGV\) while starting\nFatal Python error"),
+    ],
+)
+def test_a_framework_that_dies_at_import_is_an_error(fake: Any, tmp_path: Path, source: str, reason: str) -> None:
+    """It is there, and broken. Each request is told so, and a few starts are all that is spent on it."""
+    starts = tmp_path / "starts"
+    processes = fake(f"import os, signal\nopen({str(starts)!r}, 'a').write('x')\n{source}")
+    for _ in range(2):
+        with pytest.raises(StartError, match=reason):
+            processes.process("jax").submit(Request({"do": "describe"})).result(60)
+    assert starts.read_text(encoding="utf-8") == "x" * STARTS
+
+
+def test_a_start_that_is_killed_by_chance_is_made_up_for(fake: Any, tmp_path: Path) -> None:
+    """As where memory ran out for a moment: the next one decides."""
+    first = str(tmp_path / "first")
+    source = f"import os, signal\nif not os.path.exists({first!r}):\n    open({first!r}, 'w')\n    os.kill(os.getpid(), signal.SIGKILL)"
+    with pytest.raises(Absent, match="this is what is in its place"):
+        fake(f"{source}\nraise ImportError('this is what is in its place')").describe("jax")
+
+
+def test_a_start_that_hangs_is_not_tried_again(fake: Any, tmp_path: Path) -> None:
+    """It has a limit of its own, which is no shorter than an answer's."""
+    starts = tmp_path / "starts"
+    fake(f"import time\nopen({str(starts)!r}, 'a').write('x')\ntime.sleep(10_000)")
+    assert Process("numpy", "cpu", False, 5.0)._start_limit == START_LIMIT  # noqa: SLF001 - a test of what happens inside
+    process = Process("jax", "cpu", False, 0.5, start_limit=2.0)
+    with pytest.raises(StartError, match="gave no answer within 2 s and was stopped while starting"):
+        process.submit(Request({"do": "describe"})).result(60)
+    process.close()
+    assert starts.read_text(encoding="utf-8") == "x"
 
 
 def test_an_absent_framework_leaves_the_others_alone(fake: Any) -> None:
