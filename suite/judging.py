@@ -123,8 +123,11 @@ def _record(session: Session, check: Check, case: Case, environment: str, judgem
 def _kept(check: Check, case: Case, judgements: list[Judgement]) -> dict[str, Any]:
     """What :mod:`suite.profiles` keeps of the results, if there is anything."""
     operation, found = operations()[case.operation], [(j.batch, j.verdict, j.judged) for j in judgements]
-    sampled = profiles.sampled(operation, FORMATS[case.dtype], found)
-    special = profiles.special(operation, check, found)
+    try:
+        sampled = profiles.sampled(operation, FORMATS[case.dtype], found)
+        special = profiles.special(operation, check, found)
+    except Exception as error:  # noqa: BLE001 - what illustrates a verdict must not cost it
+        return {"not kept": f"{type(error).__name__}: {error}"}
     return {**({"sampled": sampled} if sampled else {}), **({"special": special} if special else {})}
 
 

@@ -53,9 +53,9 @@ def literal(value: float) -> str:
     return re.sub(r"\.?0*p", "p", hexadecimal(value))
 
 
-def worst_of(pieces: NDArray[np.int64], distance: NDArray[np.int64]) -> NDArray[np.int64]:
+def worst_of(pieces: NDArray[np.int64], distance: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Places of the largest distance in each piece that has any but 0, in the order of the pieces; among equals the first."""
-    order = np.lexsort((-distance, pieces))
+    order = np.lexsort((~distance, pieces))  # ~ turns the order round without a sign, too
     first = np.flatnonzero(np.diff(pieces[order], prepend=-1))
     return np.asarray(order[first][distance[order[first]] > 0])
 
@@ -85,15 +85,20 @@ def _profile(operation: Operation, fmt: Format, found: Sequence[tuple[Batch, Ver
         return {}
     inputs, got, nearest = inputs[once], got[once], nearest[once]
     there = np.isfinite(got)
-    distance = np.abs(to_ordinal(fmt, np.where(there, got, 0.0)) - to_ordinal(fmt, nearest))
+    distance = _between(to_ordinal(fmt, np.where(there, got, 0.0)), to_ordinal(fmt, nearest))
     distance[~there] = 0
-    counts = np.bincount(np.minimum(distance[there], LARGE), minlength=LARGE + 1)
+    counts = np.bincount(np.minimum(distance[there], LARGE).astype(np.int64), minlength=LARGE + 1)
     counts[LARGE] += np.count_nonzero(~there)
     pieces = (to_patterns(fmt, inputs[:, axis]) >> (fmt.bits - BUCKETS.bit_length() + 1)).astype(np.int64)
     kept = _thinned(pieces, distance)
     rows = [[int(pieces[i]), _steps(distance[i]), [*map(literal, inputs[i])], literal(got[i]), literal(nearest[i])] for i in kept]
     made = {"axis": names[axis], "arguments": names, "histogram": counts.tolist(), "profile": rows}
     return made | (_frontiers(fmt, inputs[:, 0], got, nearest) if len(names) == 1 else {})
+
+
+def _between(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """How far apart ordinals are. Of float64 numbers of opposite signs that may be more than int64 holds."""
+    return np.maximum(one, other).view(np.uint64) - np.minimum(one, other).view(np.uint64)
 
 
 def _frontiers(fmt: Format, x: Floats, got: Floats, nearest: Floats) -> dict[str, list[str | None]]:
@@ -110,7 +115,7 @@ def _nearest_to_zero(x: Floats) -> list[str | None]:
     return [literal(sign * float(side.min())) if len(side) else None for sign, side in zip((1.0, -1.0), sides, strict=True)]
 
 
-def _thinned(pieces: NDArray[np.int64], distance: NDArray[np.int64]) -> NDArray[np.int64]:
+def _thinned(pieces: NDArray[np.int64], distance: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Places of the worst of each piece, of so large pieces that they are not too many."""
     size = 1
     while len(kept := worst_of(pieces // size, distance)) > SAMPLED:
@@ -118,7 +123,7 @@ def _thinned(pieces: NDArray[np.int64], distance: NDArray[np.int64]) -> NDArray[
     return kept
 
 
-def _steps(distance: np.int64) -> int | float:
+def _steps(distance: np.uint64) -> int | float:
     """A whole number if JSON's readers keep it: in float64 a number may be further from another."""
     return int(distance) if distance < 1 << 53 else float(distance)
 

@@ -78,6 +78,27 @@ def test_a_framework_that_does_not_start_fails_the_run(tmp_path: Path) -> None:
     assert "absent: " not in done.stdout
 
 
+OPPOSITE = """
+import numpy as np
+from suite import implements
+
+@implements("relu", backend="numpy")
+def opposite(x):
+    return np.where(x > 0, -x, x * 0)
+"""
+
+
+def test_results_of_the_wrong_sign_are_on_record(tmp_path: Path) -> None:
+    """In float64 they are further off than a signed integer counts."""
+    (tmp_path / "own.py").write_text(OPPOSITE, encoding="utf-8")
+    chosen = (f"--implementations={tmp_path / 'own.py'}", "--dtype=float64", "-k", "value_within_bound")
+    done = suite(*chosen, f"--report={tmp_path}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    (record,) = (line for line in written(tmp_path) if line["kind"] == "record")
+    assert record["status"] == "fail"
+    assert max(entry[1] for entry in record["extra"]["sampled"]["value"]["profile"]) > 2.0**63
+
+
 def test_a_clock_that_is_set_back_makes_no_time_negative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run begins in the future and ends in the past: what it took is not read off a clock; runs are in the order of their beginnings."""
     times = (datetime(year, 1, 1, tzinfo=UTC) for year in (2150, 2020, 2019))

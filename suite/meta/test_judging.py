@@ -69,6 +69,14 @@ def test_a_refusal_says_what_was_raised(monkeypatch: pytest.MonkeyPatch, process
     assert "  exact  " not in outcome.failures[0]
 
 
+def test_what_illustrates_a_verdict_does_not_cost_it(monkeypatch: pytest.MonkeyPatch, processes: Processes) -> None:
+    """A defect there is on record beside it."""
+    monkeypatch.setattr("suite.profiles.special", lambda *_: 1 / 0)
+    (record,) = judge(Session(processes, PROFILES["quick"], 0, 1), checks()["value_within_bound"], numpy_case("sigmoid"), "").records
+    assert record.status == "pass"
+    assert record.extra["not kept"] == "ZeroDivisionError: division by zero"
+
+
 def test_where_nothing_is_judged_nothing_passes(processes: Processes) -> None:
     """A check that a refusal leaves without results is on record as neither passed nor failed."""
     session = Session(processes, PROFILES["quick"], 0, 1)

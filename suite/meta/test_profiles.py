@@ -62,6 +62,14 @@ def test_a_profile_stays_small() -> None:
     assert literal(x[1234]) in [entry[2][0] for entry in made["profile"]]
 
 
+def test_opposite_signs_are_the_furthest_apart() -> None:
+    """In float64 by more steps than int64 counts: from −2 to 2, and over the whole format."""
+    top = float(np.finfo(np.float64).max)
+    made = of_numbers("float64", [1.5, 2.5, 3.5, 1e300], [-2.0, 2.0, -1.0, -top], [2.0, 2.0, 1.0, top])
+    assert made["histogram"] == [1, 0, 0, 3]
+    assert [entry[1] for entry in made["profile"]] == [float(0x400 << 53), float(0x3FF << 53), 2.0 * ((0x7FF << 52) - 1)]
+
+
 def test_zeros_that_come_too_soon_have_a_frontier() -> None:
     """On each side the nearest to 0, and where 0 is right; nothing where none comes too soon."""
     made = of_numbers("float32", [-100.0, -90.0, -80.0, 3.0, 110.0], [0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0, 0.0])
