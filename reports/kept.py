@@ -1,9 +1,10 @@
 """What is kept of records while result files are read, so that the memory for what they say is bounded however many there are.
 
-Every record is kept with its case, its check, its status and its numbers: counts and verdicts are exact, and memory for these, under
-1 kB a record, grows with their number. What it says beside them (message, reproduction, worst input, ``extra``) is kept while there is
-room, apart for failures, for known failures and for the rest, so that none of these takes another's place. Beyond, as much room again is
-for the failures that show their defects most: a worse one takes the place of the one before. What is left out is counted.
+Every record is kept with its case, its check, its status and its value: counts and verdicts are exact, and memory for these, 1 to 2 kB
+a record with names of a usual length, grows with their number. What it says beside them (message, reproduction, worst input, ``extra``)
+is kept while there is room, apart for failures, for known failures and for the rest, so that none of these takes another's place.
+Beyond, as much room again is for the failures that show their defects most: a worse one takes the place of the one before. What is left
+out is counted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reports.points import listed, whole
 from suite.model import Record
 
 ROOM = {"red": 24_000_000, "known": 24_000_000, "rest": 48_000_000}
@@ -86,8 +86,6 @@ class Keeper:
         extra = {key: record.extra[key] for key in _NEEDED if key in record.extra}
         if record.family == "sweep":
             extra |= {key: _short(record.extra[key]) for key in _SWEPT if key in record.extra}
-            if "histogram" in record.extra:
-                extra["histogram"] = [whole(count) for count in listed(record.extra["histogram"])[:4]]
         said = IN_THE_FILE if record.message or record.reproduction else ""
         kept = replace(record, worst=_NOTHING, message=said, reproduction="", extra=extra or _NOTHING)
         self.slim[_KIND.get(record.status, "rest")] += kept != record

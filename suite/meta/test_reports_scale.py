@@ -91,6 +91,7 @@ class TestMemory:
         assert "2 outputs of 2 cases were computed at every input" in slim
         assert "could not be compared" not in slim
         assert slim == everything
+        assert "data-errors" not in (tmp_path / "some" / "operations" / "sigmoid.html").read_text(encoding="utf-8")
 
     def test_an_earlier_run_s_records_are_not_even_kept(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
         """Memory is that of the places, not of the runs that have something in them."""
