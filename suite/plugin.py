@@ -270,7 +270,7 @@ def _on_record(request: pytest.FixtureRequest, case: Case, work: Callable[[Sessi
     outcome = work(state.session, environment)
     for record in outcome.records:
         state.keep(record)
-    if outcome.absent:
+    if outcome.absent and not outcome.failures:
         state.note_absent(case.backend, outcome.absent, case.implementation, case.operation)
         pytest.skip(outcome.absent)
     if outcome.idle and not outcome.failures:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from suite import plugin
 from suite.backends import backends
 from suite.batch import Batch
 from suite.cases import PROFILES, cases_of
 from suite.checks import checks
-from suite.judging import judge
+from suite.judging import Outcome, judge
 from suite.meta.subjects import batches, perfect
 from suite.model import Case, Limitation
 from suite.peers import sound
@@ -75,6 +78,16 @@ def test_what_illustrates_a_verdict_does_not_cost_it(monkeypatch: pytest.MonkeyP
     (record,) = judge(Session(processes, PROFILES["quick"], 0, 1), checks()["value_within_bound"], numpy_case("sigmoid"), "").records
     assert record.status == "pass"
     assert record.extra["not kept"] == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("failures", [[], ["this failed before it was gone"]])
+def test_what_failed_before_a_backend_was_gone_fails(failures: list[str]) -> None:
+    """It is not skipped."""
+    environment = SimpleNamespace(environment=lambda *_: "", keep=lambda _: None, note_absent=lambda *_: None, session=object())
+    request = SimpleNamespace(config=SimpleNamespace(stash={plugin._STATE: environment}), node=SimpleNamespace(user_properties=[]))  # noqa: SLF001
+    outcome = Outcome(failures=failures, absent="gone")
+    with contextlib.nullcontext() if failures else pytest.raises(pytest.skip.Exception, match="gone"):
+        assert plugin._on_record(cast("Any", request), numpy_case("sigmoid"), lambda *_: outcome) is outcome  # noqa: SLF001
 
 
 def test_where_nothing_is_judged_nothing_passes(processes: Processes) -> None:
