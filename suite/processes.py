@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,8 @@ MOMENT = 0.2
 """Seconds after which whoever waits looks up."""
 STARTS = 3
 """Starts that a process may die of, one after the other, before it is given up; one that hangs is not started again."""
+REPEATABLE = ("evaluate", "experiment", "sweep")
+"""Requests that need nothing of those before."""
 START_LIMIT = 300.0
 """Seconds that a start may take, if an answer may not take longer: a framework that is imported for the first time may need minutes."""
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +103,7 @@ class Process:
         self._queue: queue.PriorityQueue[tuple[int, int, Request | None, Future[wire.Message]]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
+        self._answered = 0
         self._absent = self._stillborn = ""
         self._closed = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object; close() closes it
@@ -167,10 +171,16 @@ class Process:
             header, arrays = wire.receive(process.stdout)
         except (EOFError, OSError) as error:
             death = self._death(process, guard, watch.asked(request.header))
+            of_memory = not guard.hung and (guard.reason or process.returncode == -signal.SIGKILL)
+            if of_memory and self._answered and request.header["do"] in REPEATABLE and not self._closed:
+                return self._answer(request)  # what it held may be of the requests before: a process of its own tells
             self._losses.note(request.header, str(death), bool(guard.reason))
             raise death from error
         finally:
             guard.cancel()
+        self._answered += 1
+        if guard.reason:  # it was stopped as it answered, which is not the next request's fault
+            self._end(process)
         if "error" in header:
             raise FrameworkError(header["error"], header.get("traceback", ""))
         return header, arrays
@@ -189,6 +199,9 @@ class Process:
             guard = watch.Guard(process, self._start_limit, self._memory)
             try:
                 header, _ = wire.receive(process.stdout)
+                guard.cancel()
+                if guard.reason:
+                    raise EOFError  # it was stopped as it said that it is there
             except (EOFError, OSError) as error:
                 death = self._death(process, guard, " while starting")
                 if guard.hung or not left or self._closed:
@@ -208,24 +221,31 @@ class Process:
         path = str(ROOT) if self._python else python_path()
         environment = {**os.environ, **self._variables, **own, "PYTHONPATH": path}
         command = [self._python or sys.executable, "-m", self._worker, self._backend, self._device]
+        self._log.seek(0)
+        self._log.truncate()  # what is told of a death are its own last words
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
         try:
             # In a process group of its own: what a terminal interrupts is the suite, which then ends its workers.
             process = subprocess.Popen(command, env=environment, process_group=0, **pipes)
         except OSError as error:
             raise StartError(f"the {self.name} process cannot be started: {error.strerror or error}") from error
-        self._process = process
+        self._process, self._answered = process, 0
         if self._closed:  # meanwhile: whoever closes has seen no process
             process.kill()
         return process
 
-    def _death(self, process: subprocess.Popen[bytes], guard: watch.Guard, at: str = "") -> WorkerError:
-        """What became of a process that does not answer; the next request starts another."""
-        guard.cancel()
+    def _end(self, process: subprocess.Popen[bytes]) -> int:
+        """Ends what is left of a process, and returns its exit status."""
         process.kill()
         status = process.wait()
         _close_pipes(process)
         self._process = None
+        return status
+
+    def _death(self, process: subprocess.Popen[bytes], guard: watch.Guard, at: str = "") -> WorkerError:
+        """What became of a process that does not answer; the next request starts another."""
+        guard.cancel()
+        status = self._end(process)
         words = watch.last_words(self._log, guard.hung) if guard.hung or not guard.reason else []
         return WorkerError("\n".join([f"the {self.name} process {guard.reason or watch.how_it_ended(status)}{at}", *words]))
 

@@ -72,7 +72,7 @@ class Guard:
 
     def _abort(self) -> None:
         """Has the process say where it is, as ``faulthandler`` does, and leave no core behind."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # Linux alone has it
             resource.prlimit(self._process.pid, resource.RLIMIT_CORE, (0, 0))
         self._process.send_signal(signal.SIGABRT)
         if not self._over.wait(GRACE):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from suite import implements
+from suite.watch import INTERVAL
 
 Experiment = Callable[[Any, Any], dict[str, Any]]
 
@@ -51,9 +52,24 @@ def eats(x: Any) -> Any:
     return x
 
 
+_hoard: list[Any] = []
+
+
+def hoards(x: Any) -> Any:
+    """A little, and never gives it back; it can be seen to."""
+    _hoard.append(np.ones(1 << 24))
+    time.sleep(4 * INTERVAL)
+    return x
+
+
+def exits(_x: Any) -> Any:
+    """Without a word."""
+    os._exit(3)
+
+
 def experiment(function: Callable[[Any], Any]) -> Experiment:
     """The function where an experiment is wanted."""
     return lambda _lab, _arrays: {"x": function(np.zeros(2, np.float32))}
 
 
-hang, abort, crash, eat = (experiment(f) for f in (hangs, aborts, reads_nowhere, eats))
+hang, abort, crash, eat, hoard, leave = (experiment(f) for f in (hangs, aborts, reads_nowhere, eats, hoards, exits))

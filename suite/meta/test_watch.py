@@ -52,6 +52,42 @@ def test_a_death_is_told_with_its_place(processes: Processes, function: str, tex
     assert processes.describe("numpy")["facts"]
 
 
+def test_a_death_is_told_with_its_own_last_words(processes: Processes) -> None:
+    """Not with those of an earlier one."""
+    assert "in reads_nowhere" in lost(processes.process("numpy"), "crash")
+    assert lost(processes.process("numpy"), "leave") == "the numpy-cpu process died with exit status 3, at suite.meta.faulty"
+
+
+def test_a_hang_ends_where_core_files_cannot_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux alone can limit another process."""
+    monkeypatch.delattr("resource.prlimit", raising=False)
+    sleeping = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10_000)"])
+    guard = watch.Guard(sleeping, 0.0, 1 << 40)
+    assert sleeping.wait(60) == -signal.SIGABRT
+    guard.cancel()
+    assert guard.hung
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["start", "answer"])
+def test_a_process_that_is_stopped_as_it_answers_harms_nobody(processes: Processes, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    """The answer counts, or the start is made up for; the next request is asked of another process."""
+    called_off: list[watch.Guard] = []
+
+    class Late(watch.Guard):
+        """One that looks again when it is called off."""
+
+        def cancel(self) -> None:
+            super().cancel()
+            called_off.extend([] if self in called_off else [self])
+            if called_off.index(self) == place:
+                self.reason = "was stopped"
+                self._process.kill()
+
+    monkeypatch.setattr(watch, "Guard", Late)
+    assert processes.describe("numpy")["facts"]
+    assert processes.process("numpy").submit(Request({"do": "describe"})).result(60)[0]["facts"]
+
+
 def test_a_process_that_hangs_says_where(processes: Processes) -> None:
     """By its function's line."""
     processes.describe("numpy")
@@ -68,6 +104,17 @@ def test_a_process_that_takes_too_much_memory_is_stopped(processes: Processes) -
     """With the limit in the message; the next request is answered."""
     assert "took more than 0.5 GiB of memory and was stopped, at suite.meta.faulty" in lost(processes.process("numpy"), "eat")
     assert processes.describe("numpy")["facts"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not tell how much memory a process holds")
+def test_memory_that_others_have_left_is_not_held_against_a_request(processes: Processes) -> None:
+    """It is asked once more, of a new process; none of them is at fault."""
+    process, seen = processes.process("numpy"), set[int]()
+    request = Request({"do": "experiment", "module": "suite.meta.faulty", "function": "hoard"})
+    while len(seen) < 3:
+        assert "x" in process.submit(request).result(120)[1]
+        assert process._process is not None  # noqa: SLF001 - a test of what happens inside
+        seen.add(process._process.pid)  # noqa: SLF001 - a test of what happens inside
 
 
 @pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone chooses a process by a score")
