@@ -140,7 +140,7 @@ class _Numbers:
 
 
 def _short(value: float) -> float | int:
-    rounded = float(f"{value:.5g}")
+    rounded = float(f"{value:.4g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded
 
 

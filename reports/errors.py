@@ -21,7 +21,7 @@ from suite.model import Record
 PIECES = 1024
 """Pieces of all inputs, equally large, of which a figure has at most one point each."""
 
-BUDGET = 50_000
+BUDGET = 35_000
 """About how many characters the points of a page may take; where there are more, pieces are put together."""
 
 EVERY, SAMPLED = "every input", "sampled"

@@ -17,6 +17,8 @@ from suite.model import Record
 PATH = "findings.html"
 MOST = 60
 """Cases that a finding lists; it counts the rest."""
+FILTERED = {"o": "operation", "b": "backend", "d": "dtype", "m": "mode"}
+"""What a page can be filtered by: the letter of its attribute, and the field of a case."""
 ROOM = 1_500_000
 """About how many characters all findings may take that are shown; the rest are counted."""
 MORE = "more"
@@ -122,6 +124,12 @@ class Finding:
     def said(self) -> str:
         """The record's message, without what the finding says itself: the reason, and where it is known to fail, the numbers."""
         return "" if self.status == "known" and self.numbers else self.worst.message.removeprefix(self.reason).lstrip("\n")
+
+    @property
+    def shared(self) -> Mapping[str, str]:
+        """What all of its listed cases have in common of what a page can be filtered by, by letter."""
+        values = {letter: {getattr(view.case, name) for view, _ in self.listed} for letter, name in FILTERED.items()}
+        return {letter: next(iter(found)) for letter, found in values.items() if len(found) == 1}
 
     @cached_property
     def listed(self) -> tuple[tuple[CaseView, Record], ...]:

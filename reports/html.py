@@ -12,7 +12,7 @@ import jinja2
 
 from reports import packed, single, text
 from reports import sections as section_modules
-from reports.findings import finding_name
+from reports.findings import FILTERED, finding_name
 from reports.history import read as read_history
 from reports.merge import read
 from reports.page import Page, Section
@@ -95,5 +95,5 @@ def environment() -> jinja2.Environment:
     )
     made.filters.update({function.__name__: function for function in shown})
     made.tests["brief"] = brief
-    made.globals.update(kinds=KINDS)
+    made.globals.update(kinds=KINDS, filtered=FILTERED)
     return made

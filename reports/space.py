@@ -10,7 +10,7 @@ from suite.model import Axis, Panel, Series
 
 _AZIMUTH, _ELEVATION = math.radians(65), math.radians(22)
 _VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
-_PIECES = 11
+_PIECES = 9
 """Into which a surface is cut along each side, at least, if it has as many."""
 _UNIT = (-0.5, 0.5)
 

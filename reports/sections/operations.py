@@ -15,7 +15,7 @@ from reports.view import CaseView, View, tally
 
 _FINDINGS = 40
 """Findings that are shown, failures first; the others are counted, and are where all findings are."""
-_SNIPPETS = 4
+_SNIPPETS = 3
 """Of these, those that are shown with their code."""
 
 

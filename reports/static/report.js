@@ -30,6 +30,12 @@ const Address = (() => {
 (() => {
   const CHOICES = { operation: "o", backend: "b", dtype: "d", mode: "m", status: "s" }, NAMES = ["q", ...Object.keys(CHOICES)];
   const near = (node, letter) => node.closest(`[data-${letter}]`)?.dataset[letter] ?? "";
+  // What a search looks at in a group beside the item itself: a text that it is given, or its heading, but for the status, and what is marked.
+  function about(group) {
+    if (!group || group.dataset.t) return group?.dataset.t ?? "";
+    const parts = [...group.querySelectorAll("h2, h3, [data-searched]")].flatMap((part) => [...part.childNodes]);
+    return parts.filter((part) => !part.classList?.contains("status")).map((part) => part.textContent).join("");
+  }
   const chosen = () => Object.fromEntries(NAMES.map((name) => [name, Address.get(name)]));
 
   // The pages of a report share the filter: links without a target of their own carry it on.
@@ -59,7 +65,7 @@ const Address = (() => {
   function filter(form) {
     const items = [...document.querySelectorAll("[data-s]")].map((node) => {
       const of = Object.fromEntries(Object.entries(CHOICES).map(([name, letter]) => [name, near(node, letter)]));
-      return { node, ...of, text: [near(node, "t"), node.ariaLabel ?? node.textContent].join(" ").toLowerCase() };
+      return { node, ...of, text: [about(node.closest("[data-group]")), node.ariaLabel ?? node.textContent].join(" ").toLowerCase() };
     });
     const groups = [...document.querySelectorAll("[data-group]")].reverse(), columns = [...document.querySelectorAll("[data-col]")];
     const fields = form.elements, output = form.querySelector("output");
