@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
@@ -52,6 +53,11 @@ def positive(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
+
+
+def complain(text: str) -> None:
+    """Says at once what is wrong, while a command goes on."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class Parser(argparse.ArgumentParser):

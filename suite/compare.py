@@ -30,7 +30,7 @@ from suite import custom, ending, limitations, machine, records, timing
 from suite.backends import backends
 from suite.cases import PROFILES, all_cases, cases_of, depth
 from suite.checks import checks
-from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, positive, with_modes
+from suite.commandline import INTERRUPTED, UNUSABLE, Parser, complain, listed, positive, with_modes
 from suite.comparison import Found, Numerics
 from suite.floats import FORMATS
 from suite.gate import Gate
@@ -158,13 +158,14 @@ def _compare(options: argparse.Namespace, command: list[str], out: TextIO) -> in
         old, new = (prepare(n, getattr(options, n), options, lambda line: print(line, file=out, flush=True)) for n in ("old", "new"))
     plan = _planned(options, old, new, known)
     directory = None if options.no_report else (options.report or ROOT / "reports").absolute()
-    found = Found(records.Writer(directory, records.new_run_id(), "compare") if directory else None)
+    found = Found(records.Writer(directory, records.new_run_id(), "compare", complain) if directory else None)
     if found.writer:
         found.writer.begin("compare", command, options.profile, plan.seed, len(plan.cases))
         found.writer.environment("suite", "suite", machine.facts())
         found.writer.catalogue(checks().values())
         found.writer.side(old.side)
         found.writer.side(new.side)
+        found.writer.require()
     print(*_headline(old.side, new.side, plan), sep="\n", file=out, flush=True)
     code = INTERRUPTED
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import machine, records, shards
+from suite.commandline import complain
 from suite.shards import Output
 
 
@@ -90,6 +91,19 @@ class Ledger:
         self._check_place(line)
         self._append(line)
         self.done[task["group"], task["shard"]] = line
+
+    def results(self, directory: Path, command: list[str]) -> records.Writer:
+        """The sweep's result file, in place of one that there may be, with what comes before the records."""
+        path = directory / "results" / f"{self.run}-sweep.jsonl"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SweepError(f"--report: cannot write {path}: {error.strerror or error}") from error
+        writer = records.Writer(directory, self.run, "sweep", complain)
+        writer.begin("sweep", command, "sweep", 0, len(self.outputs))
+        writer.environment("suite", "suite", self.machine)
+        writer.operations({output.operation.name: output.operation for output in self.outputs}.values())
+        return writer
 
     def place(self, group: str) -> str:
         """What a group's environment goes by."""

@@ -12,6 +12,7 @@ if __name__ == "__main__":
     interrupts.leave_quietly()  # before what takes seconds to import
 
 import argparse
+import contextlib
 import random
 import sys
 import time
@@ -27,7 +28,7 @@ from reports.progress import Progress
 from suite import cluster, elementary, ending, machine, records, search, shards, verdicts
 from suite.backends import backends
 from suite.cases import canonical
-from suite.commandline import INTERRUPTED, UNUSABLE, Parser, listed, with_modes
+from suite.commandline import INTERRUPTED, UNUSABLE, Parser, complain, listed, with_modes
 from suite.floats import FORMATS
 from suite.ledger import Ledger, SweepError
 from suite.limitations import LimitationsError
@@ -85,8 +86,8 @@ def _selected(options: argparse.Namespace, backend: str, operation: str, impleme
 # The run
 
 
-def run(ledger: Ledger, address: str, jobs: int) -> None:
-    """Computes what is missing, with a progress bar on a terminal."""
+def run(ledger: Ledger, address: str, jobs: int, directory: Path, command: list[str]) -> None:
+    """Computes what is missing, with a progress bar on a terminal; where the results will not fit, nothing."""
     todo = ledger.tasks()
     total = len(todo) + len(ledger.done)
     with (
@@ -95,6 +96,8 @@ def run(ledger: Ledger, address: str, jobs: int) -> None:
         tqdm(total=total, initial=len(ledger.done), unit=" shards", disable=None, smoothing=0.05, dynamic_ncols=True) as bar,
     ):
         ledger.open()
+        with contextlib.closing(ledger.results(directory, command)) as writer:
+            writer.require()
         try:
             for task, result in cluster.results(client, todo):
                 ledger.keep(task, result)
@@ -125,12 +128,8 @@ class Written:
 def write(ledger: Ledger, directory: Path, command: list[str], complete: bool) -> Written:
     """Turns what is finished into a result file."""
     known = load_limitations()
-    made = Written(directory / "results" / f"{ledger.run}-sweep.jsonl")
-    made.path.unlink(missing_ok=True)
-    writer = records.Writer(directory, ledger.run, "sweep")
-    writer.begin("sweep", command, "sweep", 0, len(ledger.outputs))
-    writer.environment("suite", "suite", ledger.machine)
-    writer.operations({output.operation.name: output.operation for output in ledger.outputs}.values())
+    writer = ledger.results(directory, command)
+    made = Written(writer.path)
     finished = 0
     for output, answers in ledger.finished():
         finished += 1
@@ -277,10 +276,11 @@ def _main(arguments: list[str] | None, out: TextIO) -> int:
 def _search(outputs: list[Output], options: argparse.Namespace, directory: Path, out: TextIO) -> int:
     """The directed search in float64, one output after the other."""
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
-    writer = records.Writer(directory, records.new_run_id(), "search")
+    writer = records.Writer(directory, records.new_run_id(), "search", complain)
     writer.begin("search", ["python", "-m", "suite.sweep", *sys.argv[1:]], "search", seed, len(outputs))
     writer.environment("suite", "suite", machine.facts())
     writer.operations({output.operation.name: output.operation for output in outputs}.values())
+    writer.require()
     print(f"{len(outputs)} outputs; repeat the search with --seed {seed}", file=out)
     counts: Counter[str] = Counter()
     absent: dict[str, str] = {}
@@ -341,7 +341,7 @@ def _sweep(ledger: Ledger, options: argparse.Namespace, directory: Path, command
     stopped, code = "", 0
     begin, before, jobs = time.monotonic(), len(ledger.done), options.jobs or cluster.default_jobs()
     try:
-        run(ledger, options.dask, jobs)
+        run(ledger, options.dask, jobs, directory, command)
     except KeyboardInterrupt:
         stopped, code = "interrupted: continue with --resume", INTERRUPTED
     except cluster.ClusterError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 
 from reports.merge import read
+from suite import compare, sweep
+from suite.commandline import UNUSABLE
 from suite.records import ReportDirectoryError, Writer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -139,6 +143,29 @@ def test_a_disk_that_is_full_at_the_start_is_said_at_once(tmp_path: Path) -> Non
     assert "a-main.jsonl: No space left on device" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert " passed" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        (compare.main, ("--old", sys.executable, "--new", sys.executable, "--operation=relu")),
+        (sweep.main, ("--operation=sigmoid", "--dtype=float32", "--jobs=1")),
+        (sweep.main, ("--operation=sigmoid", "--dtype=float64")),
+    ],
+    ids=["comparison", "sweep", "search"],
+)
+def test_so_are_the_other_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], main: Any, arguments: tuple[str, ...]
+) -> None:
+    """A comparison, a sweep, a search: exit 4, and nothing but the first line was tried."""
+
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    assert main(["--backend=numpy", *arguments, f"--report={tmp_path}"], io.StringIO()) == UNUSABLE
+    assert ".jsonl: No space left on device" in capsys.readouterr().err
+    assert [line["kind"] for line in written(tmp_path)] == ["run"]
 
 
 def test_a_report_that_cannot_be_written_leaves_the_verdicts(tmp_path: Path) -> None:
