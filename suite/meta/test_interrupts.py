@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ def send(*signals: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("first", interrupts.STOPPING)
-def test_both_signals_interrupt_once(first: signal.Signals) -> None:
+def test_both_signals_interrupt_once(monkeypatch: pytest.MonkeyPatch, first: signal.Signals) -> None:
     """Impatience does not disturb whoever deals with the first. Afterwards all is as before."""
+    monkeypatch.setattr(interrupts, "PATIENCE", 3600.0)
     before = [signal.getsignal(s) for s in interrupts.STOPPING]
     with interrupts.caught():
         with pytest.raises(KeyboardInterrupt):
@@ -93,9 +95,14 @@ def test_a_report_that_is_given_up_says_how_it_can_be_had(monkeypatch: pytest.Mo
     assert f"python -m reports build '{tmp_path / 'a b.jsonl'}' --output {tmp_path / 'html'}" in reason
 
 
-def heed() -> None:
-    """A shell's background jobs are born deaf to Ctrl-C; the run under test is not to be."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+@contextlib.contextmanager
+def heeding() -> Iterator[None]:
+    """A shell's background jobs are born deaf to Ctrl-C; what is started here is not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def alive(mark: str) -> list[str]:
@@ -124,10 +131,11 @@ def test_a_run_that_is_stopped_keeps_what_it_has(tmp_path: Path, processes: str)
     """While a function hangs: exit 2, the record that there is, a report that calls itself incomplete, no traceback, no process."""
     mark, names = uuid.uuid4().hex, "value_within_bound and (right or hangs)"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"-n{processes}", f"--implementations={FAULTY}", "-k", names]
-    run = subprocess.Popen(
-        [*command, "--dtype=float32", f"--report={tmp_path}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**plain_environment(), "MARK": mark}, start_new_session=True, preexec_fn=heed,  # noqa: PLW1509 - this test runs no threads
-    )  # fmt: skip
+    with heeding():
+        run = subprocess.Popen(
+            [*command, "--dtype=float32", f"--report={tmp_path}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**plain_environment(), "MARK": mark}, start_new_session=True,
+        )  # fmt: skip
     assert until(lambda: any(line["kind"] == "record" for line in written(tmp_path, whole=False)))
     os.killpg(run.pid, signal.SIGTERM)
     os.killpg(run.pid, signal.SIGINT)

@@ -121,7 +121,7 @@ class TestRefused:
             read([path])
 
     def test_what_is_no_file_is_not_waited_for(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """A pipe that nobody writes to, a device, a link to nowhere: exit code 2, one line."""
+        """A pipe that nobody writes to, a device, a link to nowhere: exit code 4, one line."""
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
         for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path / "link"):

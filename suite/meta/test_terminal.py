@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from reports import progress
 from reports.progress import Progress, style
 from suite import terminal
+from suite.meta.test_interrupts import until
 from suite.meta.test_options import USAGE_ERROR, Done, suite
 
 FAULTY = """
@@ -181,17 +181,10 @@ def test_a_line_is_wiped_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(progress, "EVERY", {"line": 0.001})
     stream = Terminal(terminal=True)
     with Progress("building", stream) as told:
-        _until(lambda: "building, 0 s" in stream.getvalue())
+        assert until(lambda: "building, " in stream.getvalue())
         told.text = "closing"
-        _until(lambda: "closing, 0 s" in stream.getvalue())
+        assert until(lambda: "closing, " in stream.getvalue())
     assert stream.getvalue().endswith("\r\x1b[K")
-
-
-def _until(holds: object) -> None:
-    """Waits for what another thread does."""
-    assert callable(holds)
-    while not holds():
-        os.sched_yield()
 
 
 def test_what_is_soon_over_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
