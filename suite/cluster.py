@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from suite import machine, shards
+from suite import machine, shards, watch
 from suite.processes import MEMORY
 
 RETRIES = 5
@@ -50,7 +50,8 @@ def connect(address: str, jobs: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     quiet = {"logging.distributed": "critical", "logging.tornado": "critical", "distributed.worker.preload": [DEAF], **WATCHING}
-    memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in MEMORY.items()}
+    own = {**MEMORY, watch.SHARES: str(jobs)}
+    memory = {f"distributed.nanny.pre-spawn-environ.{name}": setting for name, setting in own.items()}
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **quiet, **memory}):
         for name in ("distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)

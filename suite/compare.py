@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--time-limit", type=positive, default=300.0, metavar="SECONDS",
                       help="longest wait for one answer of a framework (default: 300)")  # fmt: skip
     made.add_argument("--memory-limit", type=positive, metavar="GIB",
-                      help="most memory for a framework's process, in GiB (default: half of what there is)")  # fmt: skip
+                      help="most memory for a framework's process, in GiB (default: half of what there is, but at least 2)")  # fmt: skip
     made.add_argument("--report", type=Path, metavar="DIR", help="directory for results/ and html/ (default: reports)")
     made.add_argument("--no-report", action="store_true", help="write no results and no report")
     return made

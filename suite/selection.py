@@ -72,7 +72,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--memory-limit",
         type=positive,
         metavar="GIB",
-        help="most memory for a framework's process, in GiB (default: half of what there is)",
+        help="most memory for a framework's process, in GiB (default: half of what there is, but at least 2)",
     )
 
 

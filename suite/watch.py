@@ -30,6 +30,9 @@ GRACE = 2.0
 LEAST_MEMORY = 2 << 30
 """Bytes that a process may hold by default on the smallest machine."""
 
+SHARES = "LOGITBENCH_SHARES"
+"""The variable that tells a sweep's worker on this machine how many they are."""
+
 GIVEN_UP = {"way": 2, "case": 4, "implementation": 8}
 """Losses after which the same is not asked again; a process that had to be stopped counts as two, since each one takes a whole limit."""
 
@@ -38,8 +41,8 @@ _FATAL = "Fatal Python error"
 
 
 def default_memory() -> int:
-    """Half of what there is, shared among xdist's workers, so that what is at fault in each of them leaves the machine usable."""
-    return max(LEAST_MEMORY, machine.memory() // 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    """Half of what there is, shared among xdist's workers, or a sweep's, so that what is at fault in each leaves the machine usable."""
+    return max(LEAST_MEMORY, machine.memory() // 2 // int(os.environ.get(SHARES) or os.environ.get("PYTEST_XDIST_WORKER_COUNT") or 1))
 
 
 def bytes_of(gibibytes: float | None) -> int:

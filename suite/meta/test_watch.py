@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from suite import machine, watch
+from suite import cluster, machine, watch
 from suite.commandline import positive
 from suite.processes import Process, Processes, Request, WorkerError, python_path
 
@@ -155,7 +155,7 @@ def test_requests_that_name_no_implementation_are_always_asked() -> None:
 
 
 def test_the_memory_that_there_is_is_what_may_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Of the machine's and the control groups' limits the least; xdist's workers share the default."""
+    """Of the machine's and the control groups' limits the least; xdist's workers, and a sweep's, share the default."""
     whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert 0 < machine.memory() <= whole
     (tmp_path / "memory.max").write_text("8589934592\n", encoding="ascii")
@@ -167,6 +167,10 @@ def test_the_memory_that_there_is_is_what_may_be_used(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "4")
     assert watch.default_memory() == 8 << 30
     assert watch.bytes_of(0.5) == 1 << 29
+    with cluster.connect("", 2) as client:  # 2 of a sweep's own
+        assert client.submit(os.environ.get, watch.SHARES).result() == "2"
+    monkeypatch.setenv(watch.SHARES, "2")
+    assert watch.default_memory() == 16 << 30
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "much"])
