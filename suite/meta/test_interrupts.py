@@ -25,6 +25,15 @@ def send(*signals: signal.Signals) -> None:
         time.sleep(0)
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Both signals as a terminal has them: a background job's tests would be born deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGTERM, before[1])
+
+
 @pytest.mark.parametrize("first", interrupts.STOPPING)
 def test_both_signals_interrupt_once(monkeypatch: pytest.MonkeyPatch, first: signal.Signals) -> None:
     """Impatience does not disturb whoever deals with the first. Afterwards all is as before."""

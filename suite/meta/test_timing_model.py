@@ -95,9 +95,12 @@ def test_memory_that_is_mapped_is_counted(counted: Callable[[Callable[[], Any]],
 
 
 def test_memory_that_was_kept_is_counted(counted: Callable[[Callable[[], Any]], int]) -> None:
-    """An allocator that gives out again what it has: nothing grows, and yet 64 MB are taken."""
+    """An allocator that gives out again what it has: nothing grows, and yet 64 MB are taken.
+
+    Less by a huge page or two (2 MiB each) where the system puts such pages together meanwhile: a copy is this process's own already.
+    """
     x, kept = np.zeros(8 * MEGA), np.ones(8 * MEGA)
-    assert 63 * MEGA < counted(lambda: np.exp(x, out=kept)) < 72 * MEGA
+    assert 59 * MEGA < counted(lambda: np.exp(x, out=kept)) < 72 * MEGA
 
 
 def test_counting_leaves_no_process_behind(counted: Callable[[Callable[[], Any]], int]) -> None:
