@@ -1,7 +1,7 @@
 // Draws the figures of an operation's errors from the data block beside them: along the inputs, how many, and where results vanish too soon.
 "use strict";
 (() => {
-  const { css, unique, plain, shown, wrap, layout, legendHeight, paint, ready } = Figures;
+  const { css, unique, plain, shown, wrap, layout, legendHeight, paint, live } = Figures;
   const FIELDS = ["output", "inputs", "dtype"];
   const SYMBOLS = ["circle-open", "x-thin", "square-open", "cross-thin", "diamond-open", "triangle-up-open"];
   const FORMATS = { float16: [16, 11], bfloat16: [16, 8], float32: [32, 24], float64: [64, 53] };
@@ -185,7 +185,6 @@
     for (const field of FIELDS) {
       for (const value of unique(rows.map((row) => row[field]))) form.elements[field].append(new Option(shown(value), value));
     }
-    const all = () => { if (area.clientWidth) for (const box of area.querySelectorAll("[data-plot]")) draw(box, data, state); };
     function load() {
       const before = JSON.stringify(state);
       for (const field of FIELDS) state[field] = plain(Address.get(key(field))) || rows[0][field];
@@ -198,22 +197,11 @@
       settle(rows, next, target.name);
       Address.set(Object.fromEntries(FIELDS.map((field) => [key(field), next[field] === rows[0][field] ? "" : shown(next[field])])));
     });
-    load();
-    Address.watch(() => { if (load()) all(); });
-    Theme.watch(all);
-    let width = 0;
-    new ResizeObserver(() => {
-      if (area.clientWidth !== width) {
-        width = area.clientWidth;
-        requestAnimationFrame(all);
-      }
-    }).observe(area);
+    live(area, load, (box) => draw(box, data, state));
   }
 
-  ready.then(() => {
-    for (const area of document.querySelectorAll("[data-errors]")) {
-      const data = JSON.parse(area.querySelector("script").textContent);
-      start(area, { pieces: data.pieces, rows: decode(data) });
-    }
-  });
+  for (const area of document.querySelectorAll("[data-errors]")) {
+    const data = JSON.parse(area.querySelector("script").textContent);
+    start(area, { pieces: data.pieces, rows: decode(data) });
+  }
 })();

@@ -91,6 +91,25 @@ const Figures = (() => {
     box.after(details);
   }
 
+  // Draws every figure of an area once it has a width, and again when that changes, the theme, or what `load` takes from the address;
+  // `load` says whether anything did.
+  function live(area, load, draw) {
+    const all = () => { if (area.clientWidth) for (const box of area.querySelectorAll("[data-plot]")) draw(box); };
+    load();
+    let width = 0;
+    const resized = new ResizeObserver(() => {
+      if (area.clientWidth !== width) {
+        width = area.clientWidth;
+        requestAnimationFrame(all);
+      }
+    });
+    ready.then(() => {
+      Address.watch(() => { if (load()) all(); });
+      Theme.watch(all);
+      resized.observe(area);
+    });
+  }
+
   // Fills the form beside the figures with what `options` finds for each of its fields, the first being chosen unless the address says
   // otherwise, and draws every figure.
   function start(area, options, draw) {
@@ -112,22 +131,9 @@ const Figures = (() => {
       }
       return JSON.stringify(state) !== before;
     }
-    const all = () => { for (const box of area.querySelectorAll("[data-plot]")) draw(box, state); };
     form.addEventListener("input", ({ target }) => Address.set({ [address(target)]: target.value === firsts[target.name] ? "" : shown(target.value) }));
-    load();
-    let width = 0;
-    const resized = new ResizeObserver(() => {
-      if (area.clientWidth !== width) {
-        width = area.clientWidth;
-        requestAnimationFrame(all);
-      }
-    });
-    ready.then(() => {
-      Address.watch(() => { if (load()) all(); });
-      Theme.watch(all);
-      resized.observe(area);
-    });
+    live(area, load, (box) => draw(box, state));
   }
 
-  return { css, unique, sorted, plain, shown, wrap, layout, legendHeight, paint, ready, start };
+  return { css, unique, sorted, plain, shown, wrap, layout, legendHeight, paint, ready, live, start };
 })();
