@@ -121,15 +121,18 @@ def _keys(header: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Of a request for what an implementation returns; none of any other."""
     if "implementation" in header:
         yield "way", json.dumps({k: v for k, v in header.items() if k not in ("blocks", "slot")}, sort_keys=True)
-        yield "case", "-".join(header[name] for name in ("operation", "implementation", "mode", "dtype"))
+        yield "case", _case(header)
         yield "implementation", f"{header['operation']}-{header['implementation']}"
+
+
+def _case(header: Mapping[str, Any]) -> str:
+    return "-".join(header[name] for name in ("operation", "implementation", "mode", "dtype"))
 
 
 def asked(header: Mapping[str, Any]) -> str:
     """What a request is about, as it is told of a process that was lost at it; empty if that says nothing."""
     if "implementation" in header:
-        case = "-".join(header[name] for name in ("operation", "implementation", "mode", "dtype"))
-        return f", at the {header['question']} of {case}"
+        return f", at the {header['question']} of {_case(header)}"
     if "outputs" in header:
         return f", at the inputs from {header['start']} on of " + ", ".join(o["implementation"] for o in header["outputs"])
     return f", at {header['module']}" if "module" in header else ""
